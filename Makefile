@@ -1,0 +1,35 @@
+# The commands of a day. What they do is written in scripts/; this file only names them.
+.PHONY: help run test check bench wick bindings icons clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: ## set up what is missing, build, open the window
+	@scripts/run.sh
+
+test: ## set up what is missing, then every check and test there is
+	@scripts/setup.sh test
+	@scripts/test.sh all
+
+check: ## the fast part of `make test`: formatting, lints, types, UI tests
+	@scripts/setup.sh build
+	@scripts/test.sh fast
+
+wick: ## build `wick` alone, for a terminal or a machine without a display
+	@scripts/setup.sh terminal
+	@scripts/cargo.sh build --release --locked -p wick-cli -p wick-engine
+	@echo 'Built: target/release/wick run "Why is the sky blue?"'
+
+MODEL ?= models/SmolLM2-135M-Instruct.Q4_1.gguf
+bench: wick ## prefill, decode, load time and peak memory of MODEL=… (the starter model)
+	@target/release/wick bench "$(MODEL)"
+
+bindings: ## write ui/src/lib/bindings.ts anew from the Rust types
+	@scripts/setup.sh build
+	@WICK_WRITE_BINDINGS=1 scripts/cargo.sh test --locked -p wick-studio --features wick-studio/custom-protocol bindings
+
+icons: ## render icons/*.png from icons/wick.svg (needs rsvg-convert)
+	@icons/render.sh
+
+clean: ## remove all that was built; the starter model stays
+	@rm -rf target ui/dist ui/node_modules .tools
