@@ -1,0 +1,61 @@
+/* One run of the engine as the window follows it: from the send, over the waiting, to the text that grows.
+   It keeps no message: the conversation that Rust sends at the start and at the end is the truth.
+   Invariant: `text` changes at most once a frame; nothing changes after `over`. */
+import type { ChatEvent, Conversation, ConversationId, MessageId } from "./bindings";
+import { perFrame } from "./frame";
+
+export type Phase = "sent" | "queued" | "prefill" | "decode";
+
+export class Generation {
+  conversationId = $state<ConversationId | null>(null);
+  messageId = $state<MessageId | null>(null);
+  phase = $state<Phase>("sent");
+  processedTokens = $state(0);
+  totalTokens = $state(0);
+  /** What is painted of the answer so far. */
+  text = $state("");
+  stopping = $state(false);
+  over = false;
+  #arrived = "";
+  #paint = perFrame(() => (this.text = this.#arrived));
+
+  /** `sent` is the person's own text, which is given back if the send is refused; null for a regeneration. */
+  constructor(
+    conversationId: ConversationId | null,
+    readonly sent: string | null,
+  ) {
+    this.conversationId = conversationId;
+  }
+
+  take(event: ChatEvent): void {
+    if (this.over) return;
+    switch (event.type) {
+      case "started":
+        return this.#start(event.conversation);
+      case "queued":
+        this.phase = "queued";
+        return;
+      case "prefill":
+        this.phase = "prefill";
+        this.processedTokens = event.processed_tokens;
+        this.totalTokens = event.total_tokens;
+        return;
+      case "token":
+        this.phase = "decode";
+        this.#arrived += event.text;
+        this.#paint();
+        return;
+      case "finished":
+        this.over = true;
+    }
+  }
+
+  #start(conversation: Conversation): void {
+    const message = conversation.messages.findLast((one) => one.state === "streaming");
+    this.conversationId = conversation.id;
+    this.messageId = message?.id ?? null;
+    // A continued message begins with what it already says.
+    this.#arrived = message?.text ?? "";
+    this.text = this.#arrived;
+  }
+}
