@@ -1,0 +1,23 @@
+//! Embeds the page and the capabilities. The commands that a window may call are those that `capabilities/main.json`
+//! allows: the list is read from there, so that there is one.
+
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=capabilities");
+    let manifest = tauri_build::AppManifest::new().commands(allowed_commands()?);
+    tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest))?;
+    Ok(())
+}
+
+fn allowed_commands() -> Result<&'static [&'static str], Box<dyn Error>> {
+    let text = std::fs::read_to_string("capabilities/main.json")?;
+    let capability: serde_json::Value = serde_json::from_str(&text)?;
+    let commands = capability["permissions"]
+        .as_array()
+        .ok_or("capabilities/main.json has no permissions")?
+        .iter()
+        .filter_map(|permission| permission.as_str()?.strip_prefix("allow-"))
+        .map(|name| &*name.replace('-', "_").leak());
+    Ok(commands.collect::<Vec<_>>().leak())
+}

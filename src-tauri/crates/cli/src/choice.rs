@@ -1,0 +1,114 @@
+//! Which model is meant.
+
+use crate::output::note;
+use crate::stop::Stop;
+use hub::{Library, Model};
+use std::path::Path;
+use studio::Paths;
+
+/// The library in the folders that the studio uses.
+pub(crate) fn library(paths: &Paths) -> Library {
+    Library::new(paths.library_roots.clone())
+}
+
+/// The model that goes by this name or lies at this path: what has a slash in it is a path, and so is what the library
+/// doesn't know and what is there.
+pub(crate) fn named(library: &Library, wanted: &str) -> Result<Model, Stop> {
+    if wanted.contains('/') {
+        return Ok(Library::model_at(wanted)?);
+    }
+    match library.find(wanted) {
+        Err(hub::Error::NotFound { .. }) if Path::new(wanted).exists() => {
+            Ok(Library::model_at(wanted)?)
+        }
+        found => Ok(found?),
+    }
+}
+
+/// The library's only model, or its first.
+pub(crate) fn default(paths: &Paths) -> Result<Model, Stop> {
+    let models = library(paths).models()?;
+    let count = models.len();
+    let Some(first) = models.into_iter().next() else {
+        return Err(Stop::failed(
+            "There is no model in the library.",
+            &where_to_put_models(paths),
+        ));
+    };
+    if count > 1 {
+        note(&format!(
+            "wick: {} answers, the first of {count} models; --model chooses",
+            first.file_name
+        ));
+    }
+    Ok(first)
+}
+
+/// What to do about an empty library.
+pub(crate) fn where_to_put_models(paths: &Paths) -> String {
+    let folders = paths
+        .library_roots
+        .iter()
+        .map(|root| root.path.display().to_string());
+    format!(
+        "Put a GGUF file into {}, or name one with its path.",
+        folders.collect::<Vec<_>>().join(" or ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub::LibraryRoot;
+    use std::fs;
+
+    fn paths(root: &Path) -> Paths {
+        Paths {
+            data_dir: root.join("data"),
+            library_roots: vec![LibraryRoot {
+                path: root.join("models"),
+                label: "test".into(),
+            }],
+            engine_program: root.join("wick-engine"),
+        }
+    }
+
+    fn file(root: &Path, path: &str) -> String {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(&path, b"GGUF").expect("a file");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    #[test]
+    fn a_path_a_name_or_the_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = paths(folder.path());
+        let Err(Stop::Failed { message, hint }) = default(&paths) else {
+            panic!("a model in an empty library");
+        };
+        assert!(message.contains("no model"), "{message}");
+        assert!(
+            hint.expect("a hint")
+                .contains(folder.path().to_str().expect("UTF-8"))
+        );
+
+        let beside = file(folder.path(), "elsewhere.gguf");
+        let first = file(folder.path(), "models/a-Q4_0.gguf");
+        let second = file(folder.path(), "models/b-Q8_0.gguf");
+        assert_eq!(default(&paths).expect("two").path, first);
+        let named = |wanted: &str| named(&library(&paths), wanted).map(|model| model.path);
+        assert_eq!(named("b").expect("a name"), second);
+        assert_eq!(named(&beside).expect("a path"), beside);
+        // Tests run in the folder of the package.
+        assert!(
+            matches!(named("Cargo.toml"), Err(Stop::Failed { message, .. }) if message.contains("GGUF"))
+        );
+        assert!(
+            matches!(named("none"), Err(Stop::Failed { message, .. }) if message.contains("a-Q4_0.gguf"))
+        );
+        assert!(
+            matches!(named("./none"), Err(Stop::Failed { message, .. }) if message.contains("no such file"))
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! `wick`: the studio in a terminal. What was asked for goes to standard output, everything else to standard error.
+
+mod args;
+mod bench;
+mod choice;
+mod figures;
+mod interrupt;
+mod list;
+mod output;
+mod run;
+mod session;
+mod stop;
+mod table;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+use stop::Stop;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    trace();
+    match obey(args.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => stop.report(),
+    }
+}
+
+fn obey(command: Command) -> Result<(), Stop> {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::List(args) => list::list(&args),
+        Command::Bench(args) => bench::bench(&args),
+    }
+}
+
+/// Warnings, and what `WICK_LOG` asks for, on standard error.
+fn trace() {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::WARN.into())
+        .with_env_var("WICK_LOG")
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
+}

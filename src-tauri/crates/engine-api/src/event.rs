@@ -1,0 +1,118 @@
+//! What a worker tells of itself and of a running generation.
+
+use serde::{Deserialize, Serialize};
+
+/// How far a load has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LoadProgress {
+    /// Bytes of weights read so far.
+    pub done_bytes: u64,
+    /// Bytes of weights in the file.
+    pub total_bytes: u64,
+}
+
+/// What a worker says of the model that it has loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadedModel {
+    /// The model's name as its metadata gives it.
+    pub name: Option<String>,
+    /// `general.architecture` of the file.
+    pub architecture: String,
+    /// The quantization that most weights have, such as `Q4_1`.
+    pub quantization: String,
+    /// The context window in force, in tokens.
+    pub context_tokens: u32,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Size of the vocabulary: the length of a row of logits.
+    pub vocabulary_tokens: u32,
+    /// The device that computes, in words.
+    pub device: String,
+    /// Time from the request to the model being ready, in milliseconds.
+    pub load_ms: f64,
+}
+
+/// Memory that a worker can name, in bytes. What the process has beyond it is scratch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// Weights, as they lie in memory.
+    pub weights_bytes: u64,
+    /// Keys and values of all positions held, snapshots included.
+    pub kv_cache_bytes: u64,
+    /// Tokens whose keys and values are held.
+    pub context_used_tokens: u32,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended its turn.
+    EndOfTurn,
+    /// A stop string of the request was reached.
+    StopString,
+    /// `max_tokens` of the request was reached.
+    MaxTokens,
+    /// The context window is full.
+    ContextFull,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// Where the time of one generation went. Times in milliseconds, rates in tokens per second.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, specta::Type)]
+pub struct Timings {
+    /// Length of the whole prompt.
+    pub prompt_tokens: u32,
+    /// Tokens of the prompt that the KV cache already held.
+    pub reused_tokens: u32,
+    /// Tokens of the prompt that were computed: `prompt_tokens - reused_tokens`.
+    pub prefilled_tokens: u32,
+    /// Tokens written.
+    pub generated_tokens: u32,
+    /// From the arrival of the request to its start.
+    #[specta(type = u32)] // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    pub queue_ms: f64,
+    /// From the start to the logits of the prompt's last token.
+    #[specta(type = u32)] // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    pub prefill_ms: f64,
+    /// From the arrival of the request to the first token.
+    #[specta(type = u32)] // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    pub ttft_ms: f64,
+    /// From the first token to the last.
+    #[specta(type = u32)] // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    pub decode_ms: f64,
+    /// `prefilled_tokens` over `prefill_ms`; absent when nothing was prefilled.
+    pub prefill_tokens_per_second: Option<f64>,
+    /// Tokens after the first over `decode_ms`; absent for fewer than two tokens.
+    pub decode_tokens_per_second: Option<f64>,
+}
+
+/// One step of a generation. `Queued`, then `Prefill`s, then `Token`s, then `Finished`, which is the last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum GenerationEvent {
+    /// The worker has the request and will come to it.
+    Queued,
+    /// The prompt is accepted and is being read.
+    Prefill {
+        /// Tokens in the KV cache so far, reused ones included.
+        processed_tokens: u32,
+        /// Length of the whole prompt.
+        total_tokens: u32,
+    },
+    /// Text to append. Whole characters only; it may stand for several tokens or for none.
+    Token {
+        /// The text.
+        text: String,
+        /// Tokens written so far.
+        generated_tokens: u32,
+    },
+    /// The answer is over.
+    Finished {
+        /// Why.
+        reason: FinishReason,
+        /// Where the time went.
+        timings: Timings,
+    },
+}

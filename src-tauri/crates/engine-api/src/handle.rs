@@ -1,0 +1,441 @@
+//! The handle to a worker: cheap to clone, over any pair of byte pipes.
+//!
+//! One owner task holds all state (which generation waits for what); handles only send it orders. Writing has a task of
+//! its own, so that a worker that stops reading never keeps the owner from routing what others are waiting for.
+
+use crate::wire::{self, Command, MAX_LINE_BYTES, Report};
+use crate::{
+    EngineError, GenerateRequest, GenerationEvent, GenerationId, LoadProgress, LoadedModel,
+    MemoryUse,
+};
+use futures_util::StreamExt;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::codec::{FramedRead, LinesCodec};
+
+type GenerationStep = Result<GenerationEvent, EngineError>;
+
+/// A running worker. When the last handle and the last [`Generation`] are gone, the worker's input is closed, which
+/// ends it.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    orders: mpsc::UnboundedSender<Order>,
+    memory: watch::Receiver<MemoryUse>,
+    next_id: Arc<AtomicU32>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Load {
+        path: PathBuf,
+        context_tokens: Option<u32>,
+        progress: watch::Sender<LoadProgress>,
+        done: oneshot::Sender<Result<LoadedModel, EngineError>>,
+    },
+    Generate {
+        id: GenerationId,
+        request: Box<GenerateRequest>,
+        steps: mpsc::UnboundedSender<GenerationStep>,
+    },
+    Send(Command),
+}
+
+impl Engine {
+    /// Speaks with the worker behind these pipes. Must be called inside a tokio runtime.
+    pub fn connect<R, W>(from_worker: R, to_worker: W) -> Self
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let (memory_sender, memory) = watch::channel(MemoryUse::default());
+        let (outbox, lines_out) = mpsc::unbounded_channel();
+        tokio::spawn(write_lines(to_worker, lines_out));
+        let owner = Owner {
+            outbox,
+            memory: memory_sender,
+            load: None,
+            running: HashMap::new(),
+        };
+        let codec = LinesCodec::new_with_max_length(MAX_LINE_BYTES);
+        tokio::spawn(owner.run(FramedRead::new(from_worker, codec), inbox));
+        Self {
+            orders,
+            memory,
+            next_id: Arc::default(),
+        }
+    }
+
+    /// Loads a model; once in a worker's life. `progress` is written as the file is read.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidModel`], [`EngineError::UnsupportedModel`] or [`EngineError::OutOfMemory`] from the
+    /// worker; [`EngineError::Crashed`] when it died over it.
+    pub async fn load(
+        &self,
+        path: PathBuf,
+        context_tokens: Option<u32>,
+        progress: watch::Sender<LoadProgress>,
+    ) -> Result<LoadedModel, EngineError> {
+        let (done, loaded) = oneshot::channel();
+        let order = Order::Load {
+            path,
+            context_tokens,
+            progress,
+            done,
+        };
+        self.orders.send(order).map_err(|_| pipe_closed())?;
+        loaded.await.unwrap_or_else(|_| Err(pipe_closed()))
+    }
+
+    /// Starts a generation. Several may be started; the worker takes them in order.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidRequest`] for a field out of its range; everything else comes through the [`Generation`].
+    pub fn generate(&self, request: GenerateRequest) -> Result<Generation, EngineError> {
+        request.validate()?;
+        let id = GenerationId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let (sender, steps) = mpsc::unbounded_channel();
+        let order = Order::Generate {
+            id,
+            request: Box::new(request),
+            steps: sender,
+        };
+        self.orders.send(order).map_err(|_| pipe_closed())?;
+        Ok(Generation {
+            id,
+            steps,
+            orders: self.orders.clone(),
+            over: false,
+        })
+    }
+
+    /// Lets the worker forget its KV cache: the next prompt is computed whole.
+    pub fn forget_cache(&self) {
+        // A worker that is gone holds no cache either.
+        let _ = self.orders.send(Order::Send(Command::ForgetCache));
+    }
+
+    /// What the worker says that it holds, as it changes.
+    pub fn memory(&self) -> watch::Receiver<MemoryUse> {
+        self.memory.clone()
+    }
+
+    /// Returns when the worker is no longer there.
+    pub async fn closed(&self) {
+        self.orders.closed().await;
+    }
+}
+
+/// A running generation. Dropping it cancels it.
+#[derive(Debug)]
+pub struct Generation {
+    id: GenerationId,
+    steps: mpsc::UnboundedReceiver<GenerationStep>,
+    orders: mpsc::UnboundedSender<Order>,
+    over: bool,
+}
+
+impl Generation {
+    /// Its name among the generations of its worker.
+    pub fn id(&self) -> GenerationId {
+        self.id
+    }
+
+    /// The next step; `None` after [`GenerationEvent::Finished`] or an error.
+    pub async fn next(&mut self) -> Option<GenerationStep> {
+        if self.over {
+            return None;
+        }
+        let step = self
+            .steps
+            .recv()
+            .await
+            .unwrap_or_else(|| Err(pipe_closed()));
+        self.over = matches!(step, Err(_) | Ok(GenerationEvent::Finished { .. }));
+        Some(step)
+    }
+
+    /// Asks for the end after the step that is running. The stream still delivers its `Finished`.
+    pub fn cancel(&self) {
+        // A worker that is gone has ended the generation by itself.
+        let _ = self
+            .orders
+            .send(Order::Send(Command::Cancel { id: self.id }));
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        if !self.over {
+            self.cancel();
+        }
+    }
+}
+
+fn pipe_closed() -> EngineError {
+    EngineError::crashed("its pipe closed")
+}
+
+struct PendingLoad {
+    progress: watch::Sender<LoadProgress>,
+    done: oneshot::Sender<Result<LoadedModel, EngineError>>,
+}
+
+struct Owner {
+    outbox: mpsc::UnboundedSender<String>,
+    memory: watch::Sender<MemoryUse>,
+    load: Option<PendingLoad>,
+    running: HashMap<GenerationId, mpsc::UnboundedSender<GenerationStep>>,
+}
+
+impl Owner {
+    async fn run<R: AsyncRead + Unpin>(
+        mut self,
+        mut lines: FramedRead<R, LinesCodec>,
+        mut inbox: mpsc::UnboundedReceiver<Order>,
+    ) {
+        let end = loop {
+            tokio::select! {
+                order = inbox.recv() => match order {
+                    Some(order) => self.obey(order),
+                    None => break pipe_closed(),
+                },
+                line = lines.next() => match line {
+                    Some(Ok(line)) => if let Err(error) = self.route(&line) { break error },
+                    Some(Err(error)) => break EngineError::crashed(format!("its answer can't be read: {error}")),
+                    None => break pipe_closed(),
+                },
+            }
+        };
+        self.end_all(&end);
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Load {
+                path,
+                context_tokens,
+                progress,
+                done,
+            } => {
+                self.load = Some(PendingLoad { progress, done });
+                self.send(&Command::Load {
+                    path,
+                    context_tokens,
+                });
+            }
+            Order::Generate { id, request, steps } => {
+                self.running.insert(id, steps);
+                self.send(&Command::Generate { id, request });
+            }
+            Order::Send(command) => self.send(&command),
+        }
+    }
+
+    fn send(&self, command: &Command) {
+        match wire::to_line(command) {
+            // The writer ends only when the pipe does, and that comes through `lines` as well.
+            Ok(line) => drop(self.outbox.send(line)),
+            Err(error) => tracing::error!(%error, "a command could not be written"),
+        }
+    }
+
+    /// # Errors
+    /// A line that is no [`Report`]: nothing that follows can be trusted.
+    fn route(&mut self, line: &str) -> Result<(), EngineError> {
+        let report = serde_json::from_str(line)
+            .map_err(|error| EngineError::crashed(format!("its answer is no message: {error}")))?;
+        match report {
+            Report::Loading(progress) => {
+                if let Some(load) = &self.load {
+                    load.progress.send_replace(progress);
+                }
+            }
+            Report::Loaded(model) => self.end_load(Ok(model)),
+            Report::LoadFailed { error } => self.end_load(Err(error)),
+            Report::Memory(memory) => drop(self.memory.send_replace(memory)),
+            Report::Generation { id, event } => {
+                let over = matches!(event, GenerationEvent::Finished { .. });
+                self.step(id, Ok(event), over);
+            }
+            Report::GenerationFailed { id, error } => self.step(id, Err(error), true),
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, id: GenerationId, step: GenerationStep, over: bool) {
+        if let Some(steps) = self.running.get(&id) {
+            // Nobody listens any more: its drop has sent the cancellation.
+            let _ = steps.send(step);
+        }
+        if over {
+            self.running.remove(&id);
+        }
+    }
+
+    fn end_load(&mut self, result: Result<LoadedModel, EngineError>) {
+        if let Some(load) = self.load.take() {
+            // Nobody waits any more: the handle is gone, and the worker with it.
+            let _ = load.done.send(result);
+        }
+    }
+
+    fn end_all(mut self, error: &EngineError) {
+        self.memory.send_replace(MemoryUse::default());
+        self.end_load(Err(error.clone()));
+        for (_, steps) in self.running.drain() {
+            let _ = steps.send(Err(error.clone()));
+        }
+    }
+}
+
+async fn write_lines<W: AsyncWrite + Unpin>(
+    mut pipe: W,
+    mut lines: mpsc::UnboundedReceiver<String>,
+) {
+    while let Some(line) = lines.recv().await {
+        if let Err(error) = pipe.write_all(line.as_bytes()).await {
+            tracing::debug!(%error, "the worker takes no more commands");
+            return;
+        }
+        // An in-memory pipe may buffer; a lost flush shows at the next write.
+        let _ = pipe.flush().await;
+    }
+    let _ = pipe.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FinishReason, Prompt, Timings};
+    use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream};
+
+    struct FakeWorker {
+        commands: tokio::io::Lines<BufReader<tokio::io::ReadHalf<DuplexStream>>>,
+        reports: tokio::io::WriteHalf<DuplexStream>,
+    }
+
+    impl FakeWorker {
+        async fn command(&mut self) -> Option<Command> {
+            let line = self.commands.next_line().await.expect("pipe")?;
+            Some(serde_json::from_str(&line).expect("a command"))
+        }
+
+        async fn report(&mut self, report: &Report) {
+            let line = wire::to_line(report).expect("a line");
+            self.reports.write_all(line.as_bytes()).await.expect("pipe");
+        }
+    }
+
+    fn pair() -> (Engine, FakeWorker) {
+        let (app, worker) = tokio::io::duplex(1024);
+        let (from_worker, to_worker) = tokio::io::split(app);
+        let (commands, reports) = tokio::io::split(worker);
+        let worker = FakeWorker {
+            commands: BufReader::new(commands).lines(),
+            reports,
+        };
+        (Engine::connect(from_worker, to_worker), worker)
+    }
+
+    fn request() -> GenerateRequest {
+        GenerateRequest::new(Prompt::Tokens(vec![1, 2]))
+    }
+
+    fn token(id: GenerationId, text: &str) -> Report {
+        Report::Generation {
+            id,
+            event: GenerationEvent::Token {
+                text: text.into(),
+                generated_tokens: 1,
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn steps_reach_the_generation_they_belong_to() {
+        let (engine, mut worker) = pair();
+        let mut first = engine.generate(request()).expect("valid");
+        let mut second = engine.generate(request()).expect("valid");
+        // A worker answers only what it has been asked.
+        worker.command().await.expect("the first request");
+        worker.command().await.expect("the second request");
+        for (id, text) in [(second.id(), "b"), (first.id(), "a")] {
+            worker.report(&token(id, text)).await;
+        }
+        for (generation, expected) in [(&mut first, "a"), (&mut second, "b")] {
+            let Some(Ok(GenerationEvent::Token { text, .. })) = generation.next().await else {
+                panic!("no token");
+            };
+            assert_eq!(text, expected);
+        }
+        let finished = GenerationEvent::Finished {
+            reason: FinishReason::EndOfTurn,
+            timings: Timings::default(),
+        };
+        worker
+            .report(&Report::Generation {
+                id: first.id(),
+                event: finished.clone(),
+            })
+            .await;
+        assert_eq!(first.next().await, Some(Ok(finished)));
+        assert_eq!(first.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn dropping_a_generation_cancels_it() {
+        let (engine, mut worker) = pair();
+        let generation = engine.generate(request()).expect("valid");
+        let id = generation.id();
+        drop(generation);
+        assert!(matches!(
+            worker.command().await,
+            Some(Command::Generate { .. })
+        ));
+        assert_eq!(worker.command().await, Some(Command::Cancel { id }));
+    }
+
+    #[tokio::test]
+    async fn a_dead_worker_ends_everything_that_waits() {
+        let (engine, worker) = pair();
+        let mut generation = engine.generate(request()).expect("valid");
+        drop(worker);
+        let step = generation.next().await;
+        assert!(
+            matches!(step, Some(Err(EngineError::Crashed { .. }))),
+            "{step:?}"
+        );
+        assert_eq!(generation.next().await, None);
+        engine.closed().await;
+        assert!(engine.generate(request()).is_err());
+    }
+
+    #[tokio::test]
+    async fn rubbish_on_the_pipe_is_a_crash_and_no_panic() {
+        let (engine, mut worker) = pair();
+        let mut generation = engine.generate(request()).expect("valid");
+        worker.reports.write_all(b"rubbish\n").await.expect("pipe");
+        let step = generation.next().await;
+        assert!(
+            matches!(step, Some(Err(EngineError::Crashed { .. }))),
+            "{step:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_last_handle_closes_the_workers_input() {
+        let (engine, mut worker) = pair();
+        let twin = engine.clone();
+        drop(engine);
+        twin.forget_cache();
+        assert_eq!(worker.command().await, Some(Command::ForgetCache));
+        drop(twin);
+        assert_eq!(worker.command().await, None);
+    }
+}

@@ -1,0 +1,21 @@
+//! What the app knows of inference.
+//!
+//! A loaded model is a process. This crate holds the words spoken with it ([`wire`]), the handle that speaks them
+//! over any pair of byte pipes ([`Engine`]), and the start and end of the process ([`Worker`]). It deliberately knows
+//! no tensor, no tokenizer and no file format: those live on the other side of the pipe.
+//!
+//! Invariant: whatever the worker does (answers, dies, hangs, writes rubbish), every [`Generation`] ends, either with
+//! [`GenerationEvent::Finished`] or with an [`EngineError`].
+
+mod error;
+mod event;
+mod handle;
+mod request;
+pub mod wire;
+mod worker;
+
+pub use error::EngineError;
+pub use event::{FinishReason, GenerationEvent, LoadProgress, LoadedModel, MemoryUse, Timings};
+pub use handle::{Engine, Generation};
+pub use request::{ChatMessage, GenerateRequest, GenerationId, Prompt, Role, Sampling};
+pub use worker::{Worker, WorkerExit};

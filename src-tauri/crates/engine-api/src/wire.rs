@@ -1,0 +1,82 @@
+//! The words on the pipe: one JSON value a line in each direction.
+//!
+//! The app writes [`Command`]s, the worker writes [`Report`]s. The end of the app's stream is the order to stop: a
+//! worker whose standard input ends exits. Nothing here is ever read from a file or a network.
+
+use crate::{
+    EngineError, GenerateRequest, GenerationEvent, GenerationId, LoadProgress, LoadedModel,
+    MemoryUse,
+};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Longest line that either side takes, in bytes. A whole conversation of a million tokens fits.
+pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// From the app to the worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Command {
+    /// Load a model; once in a worker's life.
+    Load {
+        /// The GGUF file.
+        path: PathBuf,
+        /// The context window wanted; `None` is the longest that the model and the engine take.
+        context_tokens: Option<u32>,
+    },
+    /// Start a generation.
+    Generate {
+        /// Its name, chosen by the app.
+        id: GenerationId,
+        /// What to do.
+        request: Box<GenerateRequest>,
+    },
+    /// End a generation after the step that is running.
+    Cancel {
+        /// Its name.
+        id: GenerationId,
+    },
+    /// Forget the KV cache, so that the next prompt is computed whole.
+    ForgetCache,
+}
+
+/// From the worker to the app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Report {
+    /// A load goes on.
+    Loading(LoadProgress),
+    /// The model is ready.
+    Loaded(LoadedModel),
+    /// The load failed; the worker exits.
+    LoadFailed {
+        /// Why.
+        error: EngineError,
+    },
+    /// The memory in use changed.
+    Memory(MemoryUse),
+    /// A step of a generation.
+    Generation {
+        /// Its name.
+        id: GenerationId,
+        /// The step.
+        event: GenerationEvent,
+    },
+    /// A generation failed; nothing follows for it.
+    GenerationFailed {
+        /// Its name.
+        id: GenerationId,
+        /// Why.
+        error: EngineError,
+    },
+}
+
+/// One message as the line that carries it, newline included.
+///
+/// # Errors
+/// Only if the message holds something JSON has no form for, which the types rule out but for non-UTF-8 paths.
+pub fn to_line(message: &impl Serialize) -> Result<String, EngineError> {
+    let mut line = serde_json::to_string(message).map_err(EngineError::internal)?;
+    line.push('\n');
+    Ok(line)
+}

@@ -1,0 +1,183 @@
+//! The header of a GGUF file, read with suspicion.
+//!
+//! Everything that a later step relies on is proven here: each length fits into what is left of the file, each tensor
+//! lies whole inside it, each count is one that the file's size can justify. It deliberately reads no weights: candle
+//! does that, from the proven header.
+//!
+//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+
+mod reader;
+mod tensor;
+mod value;
+
+use reader::Reader;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+pub use tensor::{TensorInfo, TensorType};
+pub use value::Value;
+
+const MAGIC: &[u8; 4] = b"GGUF";
+const DEFAULT_ALIGNMENT: u64 = 32;
+/// The smallest entries that can exist: an empty key with a one-byte value, an unnamed tensor without dimensions.
+const MIN_METADATA_ENTRY_BYTES: u64 = 8 + 4 + 1;
+const MIN_TENSOR_ENTRY_BYTES: u64 = 8 + 4 + 4 + 8;
+
+/// What is wrong with a GGUF file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file can't be opened or read.
+    #[error("it can't be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// It is some other kind of file.
+    #[error("it is not a GGUF file: it begins with {found}")]
+    NotGguf {
+        /// Its first bytes, printable.
+        found: String,
+    },
+    /// A version that this reader does not know.
+    #[error("it is GGUF version {version}; versions 2 and 3 are known")]
+    UnknownVersion {
+        /// The version in its header.
+        version: u32,
+    },
+    /// It ends too early.
+    #[error("it is cut off: {what} would need {needed_bytes} bytes, {left_bytes} are left")]
+    Truncated {
+        /// What was being read.
+        what: String,
+        /// Bytes that it needs.
+        needed_bytes: u64,
+        /// Bytes from there to the end.
+        left_bytes: u64,
+    },
+    /// It contradicts itself.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// A tensor has a type that can't be computed here.
+    #[error("tensor {tensor} has type {type_name}, which this engine can't compute")]
+    UnsupportedType {
+        /// The tensor's name.
+        tensor: String,
+        /// The type's name.
+        type_name: String,
+    },
+}
+
+/// A proven header.
+#[derive(Debug)]
+pub struct Header {
+    /// Key-value pairs.
+    pub metadata: HashMap<String, Value>,
+    /// Tensors by name.
+    pub tensors: HashMap<String, TensorInfo>,
+    /// Where the first tensor's data may begin, in bytes from the start of the file.
+    pub data_offset: u64,
+}
+
+impl Header {
+    /// Reads and proves the header of the file at `path`.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(Error::Damaged("it is not a file".into()));
+        }
+        Self::read(&mut Reader::new(BufReader::new(file), metadata.len()))
+    }
+
+    /// Reads and proves the header of a file that lies in memory.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::read(&mut Reader::new(bytes, bytes.len() as u64))
+    }
+
+    fn read<R: std::io::Read>(reader: &mut Reader<R>) -> Result<Self, Error> {
+        read_magic(reader)?;
+        let tensor_count = reader.u64("the number of tensors")?;
+        let metadata_count = reader.u64("the number of metadata entries")?;
+        reader.expect_room("the metadata", metadata_count, MIN_METADATA_ENTRY_BYTES)?;
+        reader.expect_room("the list of tensors", tensor_count, MIN_TENSOR_ENTRY_BYTES)?;
+        let metadata = read_metadata(reader, metadata_count)?;
+        let tensors = read_tensors(reader, tensor_count)?;
+        let alignment = alignment(&metadata)?;
+        let data_offset = reader.position().next_multiple_of(alignment);
+        for (name, tensor) in &tensors {
+            tensor.expect_inside(name, data_offset, reader.file_bytes())?;
+        }
+        Ok(Self {
+            metadata,
+            tensors,
+            data_offset,
+        })
+    }
+
+    /// The text under `key`.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key)?.as_text()
+    }
+
+    /// The number under `key`, if it is whole and not negative.
+    pub fn unsigned(&self, key: &str) -> Option<u64> {
+        self.metadata.get(key)?.as_unsigned()
+    }
+
+    /// The bytes of all tensors as they lie in the file.
+    pub fn weights_bytes(&self) -> u64 {
+        self.tensors.values().map(TensorInfo::size_bytes).sum()
+    }
+}
+
+fn read_magic<R: std::io::Read>(reader: &mut Reader<R>) -> Result<(), Error> {
+    let magic = reader.bytes("the first four bytes", 4)?;
+    if magic != MAGIC {
+        let found = magic.escape_ascii().to_string();
+        return Err(Error::NotGguf {
+            found: format!("\"{found}\""),
+        });
+    }
+    match reader.u32("the version")? {
+        2 | 3 => Ok(()),
+        version => Err(Error::UnknownVersion { version }),
+    }
+}
+
+fn read_metadata<R: std::io::Read>(
+    reader: &mut Reader<R>,
+    count: u64,
+) -> Result<HashMap<String, Value>, Error> {
+    let mut metadata = HashMap::new();
+    for _ in 0..count {
+        let key = reader.text("a metadata key")?;
+        let value = Value::read(reader, &key)?;
+        metadata.insert(key, value);
+    }
+    Ok(metadata)
+}
+
+fn read_tensors<R: std::io::Read>(
+    reader: &mut Reader<R>,
+    count: u64,
+) -> Result<HashMap<String, TensorInfo>, Error> {
+    let mut tensors = HashMap::new();
+    for _ in 0..count {
+        let name = reader.text("a tensor's name")?;
+        let tensor = TensorInfo::read(reader, &name)?;
+        if tensors.insert(name.clone(), tensor).is_some() {
+            return Err(Error::Damaged(format!("tensor {name} is there twice")));
+        }
+    }
+    Ok(tensors)
+}
+
+fn alignment(metadata: &HashMap<String, Value>) -> Result<u64, Error> {
+    match metadata.get("general.alignment").map(Value::as_unsigned) {
+        None => Ok(DEFAULT_ALIGNMENT),
+        Some(Some(alignment)) if alignment.is_power_of_two() && alignment <= 1 << 20 => {
+            Ok(alignment)
+        }
+        Some(_) => Err(Error::Damaged(
+            "general.alignment is no power of two".into(),
+        )),
+    }
+}

@@ -1,0 +1,20 @@
+//! The worker: one loaded model, spoken to over a pair of byte streams with the words of [`engine_api::wire`].
+//!
+//! It is the only crate that knows candle. It deliberately knows nothing of the app: no library, no conversation, no
+//! settings; a request brings all that it needs. Invariant: whatever a model file holds, loading it ends in a model or
+//! in an [`engine_api::EngineError`], never in a panic or in memory that the file's size does not justify.
+
+mod generate;
+pub mod gguf;
+mod llama;
+mod model;
+mod outbox;
+mod sampler;
+mod serve;
+mod stop;
+mod template;
+mod timing;
+mod tokenizer;
+
+pub use model::Model;
+pub use serve::serve;

@@ -1,0 +1,168 @@
+//! The library over real folders.
+
+use hub::{Error, Library, LibraryRoot, Model};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn write(path: impl AsRef<Path>, content: &[u8]) -> PathBuf {
+    let path = path.as_ref();
+    fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+    fs::write(path, content).expect("a file");
+    path.to_owned()
+}
+
+fn model_file(path: impl AsRef<Path>) -> PathBuf {
+    write(path, b"GGUF and more")
+}
+
+fn library(roots: &[(&Path, &str)]) -> Library {
+    let root = |(path, label): &(&Path, &str)| LibraryRoot {
+        path: path.to_path_buf(),
+        label: (*label).into(),
+    };
+    Library::new(roots.iter().map(root).collect())
+}
+
+fn models(roots: &[(&Path, &str)]) -> Vec<Model> {
+    library(roots).models().expect("a library")
+}
+
+fn file_names(models: &[Model]) -> Vec<&str> {
+    models
+        .iter()
+        .map(|model| model.file_name.as_str())
+        .collect()
+}
+
+#[test]
+fn models_lie_in_a_root_or_one_folder_deeper_and_are_sorted() {
+    let root = folder();
+    for path in ["c.gguf", "B.gguf", "sub/a.GGUF", "sub/deeper/no.gguf"] {
+        model_file(root.path().join(path));
+    }
+    assert_eq!(
+        file_names(&models(&[(root.path(), "")])),
+        ["a.GGUF", "B.gguf", "c.gguf"]
+    );
+}
+
+#[test]
+fn what_is_no_finished_model_is_left_out() {
+    let root = folder();
+    let at = |name: &str| root.path().join(name);
+    for path in [
+        "yes.gguf",
+        ".hidden.gguf",
+        ".hidden/no.gguf",
+        "half.gguf.incomplete",
+        "notes.txt",
+        "gguf",
+    ] {
+        model_file(at(path));
+    }
+    write(at("foreign.gguf"), b"PK\x03\x04");
+    write(at("short.gguf"), b"GGU");
+    write(at("empty.gguf"), b"");
+    fs::create_dir(at("folder.gguf")).expect("a folder");
+    symlink("/nowhere/x.gguf", at("dangling.gguf")).expect("a link");
+    symlink("circle.gguf", at("circle.gguf")).expect("a link");
+    assert_eq!(file_names(&models(&[(root.path(), "")])), ["yes.gguf"]);
+}
+
+#[test]
+fn a_missing_root_or_an_unreadable_file_hides_no_other() {
+    let root = folder();
+    model_file(root.path().join("yes.gguf"));
+    let locked = model_file(root.path().join("locked.gguf"));
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).expect("permissions");
+    let found = models(&[
+        (Path::new("/nowhere/at/all"), ""),
+        (Path::new(""), ""),
+        (&root.path().join("yes.gguf"), "a file"),
+        (root.path(), ""),
+    ]);
+    // The superuser reads everything.
+    let readable = fs::read(&locked).is_ok();
+    let expected: &[&str] = if readable {
+        &["locked.gguf", "yes.gguf"]
+    } else {
+        &["yes.gguf"]
+    };
+    assert_eq!(file_names(&found), expected);
+}
+
+#[test]
+fn a_model_tells_where_it_is_and_whence() {
+    let root = folder();
+    let path = model_file(root.path().join("Smol-1B.Q4_1.gguf"));
+    let found = models(&[(root.path(), "Models folder")]);
+    let canonical = path.canonicalize().expect("it is there");
+    assert_eq!(
+        serde_json::to_value(&found).expect("JSON"),
+        serde_json::json!([{
+            "id": canonical,
+            "name": "Smol-1B",
+            "quantization": "Q4_1",
+            "file_name": "Smol-1B.Q4_1.gguf",
+            "path": path,
+            "size_bytes": 13,
+            "source": "Models folder",
+        }])
+    );
+}
+
+#[test]
+fn a_file_that_several_ways_lead_to_is_one_model_of_the_first_root() {
+    let (first, second) = (folder(), folder());
+    let blob = model_file(second.path().join("blob.gguf"));
+    let link = first.path().join("name.Q8_0.gguf");
+    symlink(&blob, &link).expect("a link");
+    let roots = [
+        (first.path(), "first"),
+        (second.path(), "second"),
+        (first.path(), "again"),
+    ];
+    let found = models(&roots);
+    assert_eq!(file_names(&found), ["name.Q8_0.gguf"]);
+    assert_eq!(found[0].source, "first");
+    assert_eq!(found[0].path, link.to_str().expect("UTF-8"));
+    assert_eq!(
+        found[0].id.0,
+        blob.canonicalize()
+            .expect("it is there")
+            .to_str()
+            .expect("UTF-8")
+    );
+    let by_id = library(&roots).find(&found[0].id.0).expect("its id");
+    assert_eq!(by_id, found[0]);
+}
+
+#[test]
+fn a_path_by_hand_is_a_model_or_says_why_not() {
+    let root = folder();
+    let good = model_file(root.path().join("any.name"));
+    let model = Library::model_at(&good).expect("GGUF inside");
+    assert_eq!(model.name, "any.name");
+    assert_eq!(model.source, root.path().to_str().expect("UTF-8"));
+
+    let check = |path: &Path, expected: &str| {
+        let error = Library::model_at(path).expect_err(expected);
+        assert!(matches!(error, Error::NotAModel { .. }), "{error:?}");
+        assert!(error.to_string().ends_with(expected), "{error}");
+    };
+    check(&root.path().join("none.gguf"), "there is no such file");
+    check(&good.join("below.gguf"), "there is no such file");
+    check(root.path(), "it is a folder or a device, not a file");
+    check(
+        Path::new("/dev/zero"),
+        "it is a folder or a device, not a file",
+    );
+    let foreign = write(root.path().join("foreign.gguf"), b"PK\x03\x04");
+    check(&foreign, "it does not begin as a GGUF file does");
+}

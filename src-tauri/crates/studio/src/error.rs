@@ -1,0 +1,367 @@
+//! The only error that crosses the IPC, and the only place where it is made of the errors underneath.
+//!
+//! A message says what happened and what was kept; the hint says what to do. A code exists only if somebody acts on it.
+
+use crate::store::StoreError;
+use engine_api::EngineError;
+use rusqlite::ffi;
+use serde::Serialize;
+
+/// What an error is to the one who has to act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, specta::Type)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Load a model first.
+    ModelNotLoaded,
+    /// Free memory, or take a smaller model.
+    OutOfMemory,
+    /// Shorten the message or begin a new conversation.
+    ContextExceeded,
+    /// Take another model, or fetch this one again.
+    UnsupportedModel,
+    /// Try again: the engine is started anew.
+    EngineCrashed,
+    /// What was asked for is not there.
+    NotFound,
+    /// Make room on the disk.
+    DiskFull,
+    /// Wait for what is running, or stop it.
+    Busy,
+    /// Somebody wanted it so: nothing to do.
+    Cancelled,
+    /// Ask for something else.
+    InvalidRequest,
+    /// Report it.
+    Internal,
+}
+
+/// What went wrong, in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, specta::Type)]
+#[error("{message}")]
+pub struct Error {
+    /// What it is to the one who has to act on it.
+    pub code: ErrorCode,
+    /// What happened, and what was kept.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(
+            ErrorCode::NotFound,
+            format!("This {what} is no longer there."),
+        )
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidRequest, message)
+    }
+
+    pub(crate) fn cancelled(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Cancelled, message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Internal, message)
+    }
+
+    pub(crate) fn busy() -> Self {
+        Self::new(
+            ErrorCode::Busy,
+            "An answer is still being written in this conversation. Nothing was sent.",
+        )
+        .hint("Wait for its end, or stop it.")
+    }
+
+    pub(crate) fn no_model() -> Self {
+        Self::new(
+            ErrorCode::NotFound,
+            "There is no model on this computer yet. Nothing was sent.",
+        )
+        .hint("Put a GGUF file into a models folder, then send again.")
+    }
+
+    pub(crate) fn not_open() -> Self {
+        Self::new(
+            ErrorCode::Internal,
+            "The conversations are not open. Nothing was changed.",
+        )
+        .hint("Start beside the database that can't be opened, or start Wick again.")
+    }
+
+    pub(crate) fn closing() -> Self {
+        Self::cancelled("Wick is closing. What was written so far is kept.")
+    }
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        use EngineError as E;
+        let (code, message, hint) = match error {
+            E::InvalidModel { file, reason } => (
+                ErrorCode::UnsupportedModel,
+                format!("{file} can't be used: {reason}."),
+                "Fetch the file again, or choose another model.",
+            ),
+            E::UnsupportedModel { file, reason } => (
+                ErrorCode::UnsupportedModel,
+                format!("{file} can't be run: {reason}."),
+                "Choose another model.",
+            ),
+            E::ModelNotLoaded => (
+                ErrorCode::ModelNotLoaded,
+                "No model is loaded.".into(),
+                "Load a model, then try again.",
+            ),
+            E::ContextExceeded {
+                prompt_tokens,
+                limit_tokens,
+            } => (
+                ErrorCode::ContextExceeded,
+                format!(
+                    "With this message the conversation is {prompt_tokens} tokens long, but the model takes at most \
+                     {limit_tokens}. It was not run, and nothing is lost."
+                ),
+                "Shorten the message, begin a new conversation, or load a model with a longer context window.",
+            ),
+            E::InvalidRequest { reason } => (
+                ErrorCode::InvalidRequest,
+                format!("The engine refused the request: {reason}."),
+                "Change what it names, then try again.",
+            ),
+            E::OutOfMemory { reason } => (
+                ErrorCode::OutOfMemory,
+                format!("There is not enough memory: {reason}."),
+                "Close other programs, or choose a smaller model.",
+            ),
+            E::Crashed { reason } => (
+                ErrorCode::EngineCrashed,
+                format!("The engine stopped: {reason}."),
+                "Try again: the engine is started anew.",
+            ),
+            E::Internal { reason } => (
+                ErrorCode::Internal,
+                format!("The engine failed: {reason}."),
+                "Try again. If it comes back, please report it with these words.",
+            ),
+        };
+        Self::new(code, message).hint(hint)
+    }
+}
+
+impl From<hub::Error> for Error {
+    fn from(error: hub::Error) -> Self {
+        use hub::Error as E;
+        let (code, hint) = match &error {
+            E::NotFound { .. } => (
+                ErrorCode::NotFound,
+                "Choose one of the models in the library.",
+            ),
+            E::Ambiguous { .. } => (ErrorCode::InvalidRequest, "Say more of its name."),
+            E::NotAModel { .. } => (ErrorCode::UnsupportedModel, "Choose another file."),
+            E::Io { .. } => (
+                ErrorCode::Internal,
+                "Look at the disk and at the file's permissions.",
+            ),
+        };
+        Self::new(code, sentence(&error)).hint(hint)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound(what) => Self::not_found(what),
+            StoreError::Invalid(reason) => Self::invalid(reason),
+            StoreError::Closed => Self::not_open(),
+            StoreError::Sqlite(error) => from_sqlite(&error),
+        }
+    }
+}
+
+fn from_sqlite(error: &rusqlite::Error) -> Error {
+    let full = error
+        .sqlite_error()
+        .is_some_and(|e| e.extended_code & 0xff == ffi::SQLITE_FULL);
+    if full {
+        return Error::new(
+            ErrorCode::DiskFull,
+            "The disk is full: the last change could not be kept. All that was kept before is still there.",
+        )
+        .hint("Make room on the disk, then try again.");
+    }
+    Error::internal(format!(
+        "The conversations could not be read or written: {error}. What was kept before is still there."
+    ))
+    .hint("Try again. If it comes back, start Wick again.")
+}
+
+/// The text of an error underneath as a sentence.
+pub(crate) fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    format!("{}{}.", first.collect::<String>(), letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code_of_engine_error(error: &EngineError) -> ErrorCode {
+        match error {
+            EngineError::InvalidModel { .. } | EngineError::UnsupportedModel { .. } => {
+                ErrorCode::UnsupportedModel
+            }
+            EngineError::ModelNotLoaded => ErrorCode::ModelNotLoaded,
+            EngineError::ContextExceeded { .. } => ErrorCode::ContextExceeded,
+            EngineError::InvalidRequest { .. } => ErrorCode::InvalidRequest,
+            EngineError::OutOfMemory { .. } => ErrorCode::OutOfMemory,
+            EngineError::Crashed { .. } => ErrorCode::EngineCrashed,
+            EngineError::Internal { .. } => ErrorCode::Internal,
+        }
+    }
+
+    fn check(error: &Error, code: ErrorCode, words: &[&str]) {
+        assert_eq!(error.code, code, "{error}");
+        for word in words {
+            assert!(
+                error.message.contains(word),
+                "{error} does not say {word:?}"
+            );
+        }
+        assert!(
+            error.message.ends_with('.') && !error.message.contains(".."),
+            "{error}"
+        );
+        assert!(
+            error
+                .hint
+                .as_deref()
+                .is_some_and(|hint| hint.ends_with('.')),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn every_error_of_the_engine_has_a_code_and_says_what_to_do() {
+        let reason = || "the reason".to_owned();
+        let file = || "m.gguf".to_owned();
+        let (prompt_tokens, limit_tokens) = (5000, 2047);
+        let all: [(EngineError, &[&str]); 8] = [
+            (
+                EngineError::InvalidModel {
+                    file: file(),
+                    reason: reason(),
+                },
+                &["m.gguf", "the reason"],
+            ),
+            (
+                EngineError::UnsupportedModel {
+                    file: file(),
+                    reason: reason(),
+                },
+                &["m.gguf", "the reason"],
+            ),
+            (EngineError::ModelNotLoaded, &[]),
+            (
+                EngineError::ContextExceeded {
+                    prompt_tokens,
+                    limit_tokens,
+                },
+                &["5000", "2047", "nothing is lost"],
+            ),
+            (
+                EngineError::InvalidRequest { reason: reason() },
+                &["the reason"],
+            ),
+            (
+                EngineError::OutOfMemory { reason: reason() },
+                &["the reason"],
+            ),
+            (EngineError::Crashed { reason: reason() }, &["the reason"]),
+            (EngineError::Internal { reason: reason() }, &["the reason"]),
+        ];
+        for (error, words) in all {
+            let code = code_of_engine_error(&error);
+            check(&error.into(), code, words);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_broken_one() {
+        let sqlite = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            Error::from(StoreError::from(error))
+        };
+        check(
+            &sqlite(ffi::SQLITE_FULL),
+            ErrorCode::DiskFull,
+            &["still there"],
+        );
+        check(
+            &sqlite(ffi::SQLITE_IOERR),
+            ErrorCode::Internal,
+            &["still there"],
+        );
+    }
+
+    #[test]
+    fn what_the_library_says_becomes_a_sentence() {
+        let wanted = || "x".to_owned();
+        let not_found = hub::Error::NotFound {
+            wanted: wanted(),
+            known: vec!["a.gguf".into()],
+        };
+        check(
+            &not_found.into(),
+            ErrorCode::NotFound,
+            &["There is no model \"x\"", "a.gguf"],
+        );
+        let ambiguous = hub::Error::Ambiguous {
+            wanted: wanted(),
+            candidates: vec!["a".into()],
+        };
+        check(&ambiguous.into(), ErrorCode::InvalidRequest, &["x"]);
+        let not_a_model = hub::Error::NotAModel {
+            path: "x".into(),
+            reason: "the reason".into(),
+        };
+        check(
+            &not_a_model.into(),
+            ErrorCode::UnsupportedModel,
+            &["the reason"],
+        );
+        let io = hub::Error::Io {
+            path: "x".into(),
+            source: std::io::Error::other("broken"),
+        };
+        check(&io.into(), ErrorCode::Internal, &["broken"]);
+    }
+
+    #[test]
+    fn an_error_crosses_the_ipc_as_the_contract_says() {
+        let json = serde_json::to_string(&Error::busy()).expect("JSON");
+        assert!(
+            json.starts_with(r#"{"code":"busy","message":"An answer"#),
+            "{json}"
+        );
+        let json = serde_json::to_string(&Error::not_found("message")).expect("JSON");
+        assert!(json.ends_with(r#""hint":null}"#), "{json}");
+    }
+}

@@ -1,0 +1,20 @@
+//! Why an answer ended early, in the words that stand below it.
+
+use engine_api::EngineError;
+
+/// The app went away, in order or not.
+pub(crate) const CLOSED: &str = "Wick was closed while this was being written.";
+/// The person unloaded the model.
+pub(crate) const UNLOADED: &str = "The model was unloaded while this was being written.";
+/// The person loaded another model.
+pub(crate) const REPLACED: &str = "Another model was loaded while this was being written.";
+
+/// The worker ended by itself; `exit` is how.
+pub(crate) fn engine_stopped(exit: &str) -> String {
+    format!("The engine stopped: {exit}.")
+}
+
+/// The computation failed.
+pub(crate) fn engine_failed(error: &EngineError) -> String {
+    crate::error::sentence(error)
+}

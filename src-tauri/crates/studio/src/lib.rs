@@ -1,0 +1,153 @@
+//! The application: one async method of [`Studio`] for each thing that a person wants.
+//!
+//! It knows the store (the only crate with `SQLite`), the library, the loaded model and the readings, and brings them
+//! together. It deliberately knows no window and no wire: the desktop shell and the terminal are thin over it.
+//!
+//! Invariants: what a person typed is stored before anything else happens with it; an answer goes on and is stored
+//! whether or not anybody watches; whatever happens to a worker, conversations and the app stay.
+
+mod answer;
+mod chat;
+mod conversation;
+mod error;
+mod interruption;
+mod meter;
+mod models;
+mod paths;
+mod running;
+mod sampler;
+mod slot;
+mod startup;
+mod status;
+mod store;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use conversation::{
+    ChatEvent, Conversation, ConversationId, ConversationSummary, Message, MessageId, MessageState,
+};
+pub use engine_api::{FinishReason, Role, Timings};
+pub use error::{Error, ErrorCode};
+pub use hub::{LibraryRoot, Model, ModelId};
+pub use paths::Paths;
+pub use startup::Startup;
+pub use status::{ModelStatus, Status, Throughput};
+pub use telemetry::{Machine, MemoryPool};
+
+use meter::Meter;
+use models::Models;
+use running::Running;
+use sampler::Sampler;
+use slot::Slot;
+use status::Gauges;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use store::Store;
+use tokio::sync::{Mutex, Notify, watch};
+use worker::EngineSource;
+
+/// How long an orderly end may take.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The application. Clones are cheap and are the same application; when the last one is dropped, what is being written
+/// is stored as interrupted and the worker ends.
+#[derive(Debug, Clone)]
+pub struct Studio {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    data_dir: PathBuf,
+    store: Arc<OnceLock<Store>>,
+    opening: Mutex<()>,
+    models: Models,
+    running: Running,
+    meter: Meter,
+    sampler: Sampler,
+    closing: watch::Sender<bool>,
+}
+
+impl Studio {
+    /// Starts the application. Nothing is opened, loaded or created yet; [`Studio::startup`] opens the database. Must
+    /// be called inside a tokio runtime.
+    pub fn open(paths: Paths, machine: Machine) -> Self {
+        let source = EngineSource::Program(paths.engine_program.clone());
+        Self::with_engines(paths, machine, source)
+    }
+
+    fn with_engines(paths: Paths, machine: Machine, source: EngineSource) -> Self {
+        let (closing, closing_seen) = watch::channel(false);
+        let changed = Arc::new(Notify::new());
+        let store = Arc::new(OnceLock::new());
+        let slot = Slot::new(source, changed.clone(), closing_seen.clone());
+        let meter = Meter::new(changed.clone());
+        let gauges = Gauges {
+            slot: slot.clone(),
+            meter: meter.clone(),
+        };
+        let library = hub::Library::new(paths.library_roots);
+        let inner = Inner {
+            data_dir: paths.data_dir,
+            models: Models::new(library, slot, store.clone()),
+            store,
+            opening: Mutex::default(),
+            running: Running::default(),
+            meter,
+            sampler: Sampler::new(machine, gauges, changed, closing_seen),
+            closing,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The status now. The reading of the memory in it may be as old as the last tick.
+    pub fn status(&self) -> Status {
+        self.inner.sampler.status()
+    }
+
+    /// The status as it changes: four times a second while something runs or loads, else once a second, or every five
+    /// seconds when nobody watches.
+    pub fn subscribe_status(&self) -> watch::Receiver<Status> {
+        self.inner.sampler.subscribe()
+    }
+
+    /// Says whether anybody watches the status. At the start somebody does.
+    pub fn set_watched(&self, watched: bool) {
+        self.inner.sampler.set_watched(watched);
+    }
+
+    /// Ends everything in order: what is being written is stored as interrupted, the worker ends, the database is
+    /// closed. Takes at most three seconds. Afterwards nothing new begins.
+    pub async fn shutdown(&self) {
+        self.inner.closing.send_replace(true);
+        let in_order = async {
+            self.inner.running.all_over().await;
+            self.inner.models.slot().closed().await;
+            if let Some(store) = self.inner.store.get() {
+                store.close().await;
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, in_order)
+            .await
+            .is_err()
+        {
+            tracing::warn!("the end took too long");
+        }
+    }
+}
+
+/// Returns when the application closes, or is gone.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.closing.send_replace(true);
+    }
+}

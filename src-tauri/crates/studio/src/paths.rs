@@ -1,0 +1,238 @@
+//! Where things lie: the database, the models, the program of the engine.
+//!
+//! Found once, at the start, from the environment and from where the running program itself lies. Nothing is created
+//! here.
+
+use crate::{Error, ErrorCode};
+use hub::LibraryRoot;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Where things lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The folder of the database; made with mode 0700 when the database is opened.
+    pub data_dir: PathBuf,
+    /// The folders in which models are looked for; they need not exist.
+    pub library_roots: Vec<LibraryRoot>,
+    /// The program of the worker.
+    pub engine_program: PathBuf,
+}
+
+impl Paths {
+    /// Finds them from `WICK_DATA_DIR`, `WICK_MODELS_DIR` and `WICK_ENGINE`; where those are not set or empty, from
+    /// the XDG base directories and from the place of the running program.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] when there is no home folder and no engine; [`ErrorCode::Internal`] when the running
+    /// program can't tell where it lies.
+    pub fn from_environment() -> Result<Self, Error> {
+        let program = std::env::current_exe().map_err(|error| {
+            Error::internal(format!("The running program can't be found: {error}."))
+        })?;
+        Self::find(&|name| std::env::var_os(name), &program)
+    }
+
+    fn find(env: &dyn Fn(&str) -> Option<OsString>, program: &Path) -> Result<Self, Error> {
+        let env = |name: &str| env(name).filter(|value| !value.is_empty());
+        let data_dir = data_dir(&env)?;
+        let library_roots = match env("WICK_MODELS_DIR") {
+            Some(folders) => std::env::split_paths(&folders)
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .map(|path| root(path, "models folder"))
+                .collect(),
+            None => library_roots(&data_dir, program),
+        };
+        Ok(Self {
+            data_dir,
+            library_roots,
+            engine_program: engine_program(&env, program)?,
+        })
+    }
+}
+
+fn root(path: PathBuf, label: &str) -> LibraryRoot {
+    LibraryRoot {
+        path,
+        label: label.into(),
+    }
+}
+
+fn data_dir(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, Error> {
+    if let Some(folder) = env("WICK_DATA_DIR") {
+        return Ok(folder.into());
+    }
+    // The XDG base directory specification has relative paths ignored.
+    let xdg = env("XDG_DATA_HOME").map(PathBuf::from);
+    let home = || Some(PathBuf::from(env("HOME")?).join(".local/share"));
+    let folder = xdg.filter(|path| path.is_absolute()).or_else(home);
+    folder.map(|path| path.join("wick")).ok_or_else(|| {
+        Error::new(
+            ErrorCode::NotFound,
+            "There is no folder for Wick's data: neither HOME nor XDG_DATA_HOME is set.",
+        )
+        .hint("Set WICK_DATA_DIR to a folder.")
+    })
+}
+
+fn library_roots(data_dir: &Path, program: &Path) -> Vec<LibraryRoot> {
+    let own = root(data_dir.join("models"), "models folder");
+    let with_the_program = models_with(program).map(|path| root(path, "came with Wick"));
+    [own].into_iter().chain(with_the_program).collect()
+}
+
+/// The `models` folder of a checkout that the program was built in, or that of the prefix it was installed to.
+fn models_with(program: &Path) -> Option<PathBuf> {
+    program.ancestors().skip(1).find_map(|folder| {
+        let checkout = folder.join("models");
+        let installed = folder.join("share/wick/models");
+        if checkout.join("starter.txt").is_file() {
+            return Some(checkout);
+        }
+        installed.is_dir().then_some(installed)
+    })
+}
+
+fn engine_program(
+    env: &dyn Fn(&str) -> Option<OsString>,
+    program: &Path,
+) -> Result<PathBuf, Error> {
+    if let Some(engine) = env("WICK_ENGINE").map(PathBuf::from) {
+        if engine.is_file() {
+            return Ok(engine);
+        }
+        let named = engine.display();
+        return Err(no_engine(&format!(
+            "WICK_ENGINE says {named}, where there is none"
+        )));
+    }
+    let beside = program.parent();
+    // Test programs lie in `deps`, one folder below.
+    let above = beside
+        .filter(|folder| folder.ends_with("deps"))
+        .and_then(Path::parent);
+    [beside, above]
+        .into_iter()
+        .flatten()
+        .map(|folder| folder.join("wick-engine"))
+        .find(|engine| engine.is_file())
+        .ok_or_else(|| no_engine(&format!("it should lie beside {}", program.display())))
+}
+
+fn no_engine(why: &str) -> Error {
+    Error::new(
+        ErrorCode::NotFound,
+        format!("The engine, the program wick-engine, is missing: {why}."),
+    )
+    .hint("Build it with `make`, or set WICK_ENGINE to its path.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Place {
+        folder: tempfile::TempDir,
+        program: PathBuf,
+    }
+
+    /// A checkout with a built program and an engine beside it.
+    fn checkout() -> Place {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("target/release/wick");
+        let models = folder.path().join("models");
+        for path in [
+            &program,
+            &program.with_file_name("wick-engine"),
+            &models.join("starter.txt"),
+        ] {
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, "").expect("a file");
+        }
+        Place { folder, program }
+    }
+
+    impl Place {
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn find(&self, env: &[(&str, &str)]) -> Result<Paths, Error> {
+            let env = |name: &str| {
+                let found = env.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| OsString::from(*value))
+            };
+            Paths::find(&env, &self.program)
+        }
+    }
+
+    #[test]
+    fn data_lies_where_the_environment_says() {
+        let check = |env: &[(&str, &str)], expected: &str| {
+            let paths = checkout().find(env).expect("paths");
+            assert_eq!(paths.data_dir, Path::new(expected), "{env:?}");
+        };
+        let home = ("HOME", "/home/a");
+        check(&[home], "/home/a/.local/share/wick");
+        check(&[home, ("XDG_DATA_HOME", "/x")], "/x/wick");
+        check(&[home, ("XDG_DATA_HOME", "x")], "/home/a/.local/share/wick");
+        check(&[home, ("XDG_DATA_HOME", "")], "/home/a/.local/share/wick");
+        check(
+            &[home, ("XDG_DATA_HOME", "/x"), ("WICK_DATA_DIR", "/w")],
+            "/w",
+        );
+        let error = checkout().find(&[]).expect_err("no home");
+        assert_eq!(error.code, ErrorCode::NotFound);
+    }
+
+    #[test]
+    fn models_lie_in_the_data_and_in_the_checkout() {
+        let place = checkout();
+        let folders = |env| {
+            let paths = place.find(env).expect("paths");
+            paths
+                .library_roots
+                .into_iter()
+                .map(|root| root.path)
+                .collect::<Vec<_>>()
+        };
+        let default = folders(&[("WICK_DATA_DIR", "/w")]);
+        assert_eq!(default, [PathBuf::from("/w/models"), place.path("models")]);
+        let named = folders(&[("WICK_DATA_DIR", "/w"), ("WICK_MODELS_DIR", "/a::/b")]);
+        assert_eq!(named, [PathBuf::from("/a"), PathBuf::from("/b")]);
+        fs::remove_file(place.path("models/starter.txt")).expect("a file");
+        assert_eq!(
+            folders(&[("WICK_DATA_DIR", "/w")]).len(),
+            1,
+            "any folder called models"
+        );
+        let installed = place.path("share/wick/models");
+        fs::create_dir_all(&installed).expect("a folder");
+        assert_eq!(folders(&[("WICK_DATA_DIR", "/w")])[1], installed);
+    }
+
+    #[test]
+    fn the_engine_lies_beside_the_program() {
+        let mut place = checkout();
+        let home = ("HOME", "/home/a");
+        let beside = place.path("target/release/wick-engine");
+        assert_eq!(place.find(&[home]).expect("paths").engine_program, beside);
+        place.program = place.path("target/release/deps/studio-0123");
+        assert_eq!(place.find(&[home]).expect("paths").engine_program, beside);
+        let named = place.path("target/release/wick");
+        let env = [home, ("WICK_ENGINE", named.to_str().expect("UTF-8"))];
+        assert_eq!(place.find(&env).expect("paths").engine_program, named);
+        let missing = [home, ("WICK_ENGINE", "/nowhere/wick-engine")];
+        assert!(
+            place
+                .find(&missing)
+                .expect_err("no engine")
+                .message
+                .contains("/nowhere")
+        );
+        fs::remove_file(&beside).expect("a file");
+        let error = place.find(&[home]).expect_err("no engine");
+        assert!(error.message.contains("wick-engine"), "{error}");
+    }
+}

@@ -1,0 +1,155 @@
+//! The task that takes a status a few times a second.
+//!
+//! Reading what processes hold (their proportional set sizes) makes the kernel walk their page tables. It is read less
+//! often than the rest, so that an idle window costs next to nothing.
+
+use crate::status::{Gauges, Status};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use telemetry::{Machine, MemoryPool, MemoryReading};
+use tokio::sync::{Notify, watch};
+
+const BUSY_PERIOD: Duration = Duration::from_millis(250);
+const IDLE_PERIOD: Duration = Duration::from_secs(1);
+const UNWATCHED_PERIOD: Duration = Duration::from_secs(5);
+/// How old the resident memory of the processes may be.
+const BUSY_RESIDENT_AGE: Duration = Duration::from_secs(1);
+const IDLE_RESIDENT_AGE: Duration = Duration::from_secs(5);
+
+/// The handle to the task.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    gauges: Gauges,
+    latest: watch::Receiver<Status>,
+    watched: Arc<AtomicBool>,
+    changed: Arc<Notify>,
+}
+
+impl Sampler {
+    /// Starts the task. `changed` makes it take a status at once; `closing` ends it.
+    pub(crate) fn new(
+        machine: Machine,
+        gauges: Gauges,
+        changed: Arc<Notify>,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
+        let watched = Arc::new(AtomicBool::new(true));
+        let (publish, latest) = watch::channel(gauges.status(MemoryPool::default()));
+        let task = Task {
+            machine,
+            gauges: gauges.clone(),
+            publish,
+            watched: watched.clone(),
+            changed: changed.clone(),
+            reading: None,
+            resident: None,
+        };
+        tokio::spawn(task.run(closing));
+        Self {
+            gauges,
+            latest,
+            watched,
+            changed,
+        }
+    }
+
+    /// The status now, with the latest reading of the memory.
+    pub(crate) fn status(&self) -> Status {
+        let memory = self.latest.borrow().memory;
+        self.gauges.status(memory)
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
+        self.latest.clone()
+    }
+
+    /// Whether somebody looks.
+    pub(crate) fn set_watched(&self, watched: bool) {
+        let before = self.watched.swap(watched, Ordering::Relaxed);
+        if watched && !before {
+            self.changed.notify_one();
+        }
+    }
+}
+
+struct Task {
+    machine: Machine,
+    gauges: Gauges,
+    publish: watch::Sender<Status>,
+    watched: Arc<AtomicBool>,
+    changed: Arc<Notify>,
+    reading: Option<MemoryReading>,
+    /// Bytes held by all processes of this app, and when that was read.
+    resident: Option<(Instant, u64)>,
+}
+
+impl Task {
+    async fn run(mut self, mut closing: watch::Receiver<bool>) {
+        loop {
+            self.read().await;
+            self.publish.send_replace(self.gauges.status(self.memory()));
+            tokio::select! {
+                () = tokio::time::sleep(self.period()) => {}
+                () = self.changed.notified() => self.resident = None,
+                () = crate::closed(&mut closing) => return,
+            }
+        }
+    }
+
+    fn period(&self) -> Duration {
+        match (self.gauges.is_busy(), self.watched.load(Ordering::Relaxed)) {
+            (true, _) => BUSY_PERIOD,
+            (false, true) => IDLE_PERIOD,
+            (false, false) => UNWATCHED_PERIOD,
+        }
+    }
+
+    /// Takes the readings that are due. One that fails leaves the last one in place.
+    async fn read(&mut self) {
+        let oldest = if self.gauges.is_busy() {
+            BUSY_RESIDENT_AGE
+        } else {
+            IDLE_RESIDENT_AGE
+        };
+        let resident = self.resident.filter(|(at, _)| at.elapsed() < oldest);
+        let machine = self.machine.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let resident = resident.or_else(|| resident_now(&machine));
+            (machine.memory(), resident)
+        });
+        let Ok((reading, resident)) = read.await else {
+            return;
+        };
+        self.resident = resident.or(self.resident);
+        match reading {
+            Ok(reading) => self.reading = Some(reading),
+            Err(error) => tracing::debug!(%error, "the memory could not be read"),
+        }
+    }
+
+    fn memory(&self) -> MemoryPool {
+        let Some(reading) = &self.reading else {
+            return MemoryPool::default();
+        };
+        let held = self.gauges.memory_use();
+        let resident_bytes = self.resident.map_or(0, |(_, bytes)| bytes);
+        MemoryPool::divide(
+            reading,
+            resident_bytes,
+            held.weights_bytes,
+            held.kv_cache_bytes,
+        )
+    }
+}
+
+/// What all processes of this app hold together.
+fn resident_now(machine: &Machine) -> Option<(Instant, u64)> {
+    let at = Instant::now();
+    let tree = machine.process_tree(std::process::id()).ok()?;
+    // One that has ended since holds nothing.
+    let held = tree
+        .into_iter()
+        .filter_map(|pid| machine.resident_bytes(pid).ok());
+    Some((at, held.sum()))
+}

@@ -1,0 +1,291 @@
+//! The task of a slot.
+//!
+//! A load is a future that this task holds, so whoever replaces it ends it. The task listens only to the worker that it
+//! holds at the moment: the end of an older one can't be taken for the end of a newer one.
+//!
+//! Invariant: there is never more than one live worker here; the next one is started when the last one has ended.
+
+use super::{LoadResult, LoadedEngine, Order, SlotState};
+use crate::interruption;
+use crate::worker::{EngineSource, RunningWorker};
+use crate::{Error, ErrorCode};
+use engine_api::{EngineError, LoadProgress};
+use hub::Model;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+#[derive(Debug)]
+enum Current {
+    Empty,
+    Loading(Loading),
+    Loaded(Arc<LoadedEngine>),
+}
+
+struct Loading {
+    model: Model,
+    over: Pin<Box<dyn Future<Output = LoadResult> + Send>>,
+    /// The worker, once it is started.
+    worker: Arc<OnceLock<RunningWorker>>,
+    waiting: Vec<oneshot::Sender<LoadResult>>,
+}
+
+impl std::fmt::Debug for Loading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loading")
+            .field("model", &self.model.id)
+            .finish_non_exhaustive()
+    }
+}
+
+enum Change {
+    LoadOver(LoadResult),
+    Gone,
+}
+
+impl Current {
+    /// What happens next to what is there.
+    async fn change(&mut self) -> Change {
+        match self {
+            Self::Empty => std::future::pending().await,
+            Self::Loading(loading) => Change::LoadOver(loading.over.as_mut().await),
+            Self::Loaded(engine) => {
+                engine.worker.gone().await;
+                Change::Gone
+            }
+        }
+    }
+
+    fn model(&self) -> Option<&Model> {
+        match self {
+            Self::Empty => None,
+            Self::Loading(loading) => Some(&loading.model),
+            Self::Loaded(engine) => Some(&engine.model),
+        }
+    }
+}
+
+/// What only the task touches.
+pub(super) struct Owner {
+    source: EngineSource,
+    current: Current,
+    /// The worker that was here before the current one; the next one waits for its end.
+    last: Option<RunningWorker>,
+    publish: watch::Sender<SlotState>,
+    changed: Arc<Notify>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        source: EngineSource,
+        publish: watch::Sender<SlotState>,
+        changed: Arc<Notify>,
+    ) -> Self {
+        Self {
+            source,
+            current: Current::Empty,
+            last: None,
+            publish,
+            changed,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Order>,
+        mut closing: watch::Receiver<bool>,
+    ) {
+        loop {
+            tokio::select! {
+                order = inbox.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => break,
+                },
+                () = crate::closed(&mut closing) => break,
+                change = self.current.change() => self.settle(change),
+            }
+        }
+        self.end_current(interruption::CLOSED);
+        ended(self.last).await;
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Load(model, done) => {
+                if self
+                    .current
+                    .model()
+                    .is_none_or(|current| current.id != model.id)
+                {
+                    self.start(model);
+                }
+                self.join(done);
+            }
+            Order::LoadIfEmpty(model, done) => {
+                if self.current.model().is_none() {
+                    self.start(model);
+                }
+                self.join(done);
+            }
+            Order::Join(done) => self.join(done),
+            Order::Unload(done) => {
+                self.end_current(interruption::UNLOADED);
+                ended(self.last.clone()).await;
+                self.changed.notify_one();
+                let _ = done.send(());
+            }
+            Order::Discard(engine) => {
+                if matches!(&self.current, Current::Loaded(current) if Arc::ptr_eq(current, &engine))
+                {
+                    self.settle(Change::Gone);
+                }
+            }
+        }
+    }
+
+    /// Answers now or when the load is over. Who no longer waits has been stopped meanwhile.
+    fn join(&mut self, done: oneshot::Sender<LoadResult>) {
+        match &mut self.current {
+            Current::Empty => drop(done.send(Err(EngineError::ModelNotLoaded.into()))),
+            Current::Loading(loading) => loading.waiting.push(done),
+            Current::Loaded(engine) => drop(done.send(Ok(engine.clone()))),
+        }
+    }
+
+    fn start(&mut self, model: Model) {
+        self.end_current(interruption::REPLACED);
+        let total_bytes = model.size_bytes;
+        let (progress_sender, progress) = watch::channel(LoadProgress {
+            done_bytes: 0,
+            total_bytes,
+        });
+        let worker = Arc::new(OnceLock::new());
+        let load = load(
+            self.source.clone(),
+            model.clone(),
+            self.last.clone(),
+            worker.clone(),
+            progress_sender,
+        );
+        self.current = Current::Loading(Loading {
+            model: model.clone(),
+            over: Box::pin(load),
+            worker,
+            waiting: Vec::new(),
+        });
+        self.publish(SlotState::Loading { model, progress });
+    }
+
+    fn settle(&mut self, change: Change) {
+        match (std::mem::replace(&mut self.current, Current::Empty), change) {
+            (Current::Loading(loading), Change::LoadOver(Ok(engine))) => {
+                self.current = Current::Loaded(engine.clone());
+                self.publish(SlotState::Loaded(engine.clone()));
+                answer(loading.waiting, &Ok(engine));
+            }
+            (Current::Loading(loading), Change::LoadOver(Err(error))) => {
+                self.end(loading.worker.get());
+                self.publish(SlotState::Failed {
+                    model: loading.model,
+                    error: error.clone(),
+                });
+                answer(loading.waiting, &Err(error));
+            }
+            (Current::Loaded(engine), _) => {
+                tracing::warn!(model = %engine.model.id, "the worker of a loaded model is gone");
+                self.end(Some(&engine.worker));
+                self.publish(SlotState::Empty);
+            }
+            (Current::Empty | Current::Loading(_), _) => {}
+        }
+    }
+
+    /// Ends what is there, and says why to those who wait for it.
+    fn end_current(&mut self, why: &'static str) {
+        match std::mem::replace(&mut self.current, Current::Empty) {
+            Current::Empty => {}
+            Current::Loading(loading) => {
+                self.end(loading.worker.get());
+                answer(loading.waiting, &Err(load_cancelled(&loading.model, why)));
+            }
+            Current::Loaded(engine) => {
+                // Set before the kill, so that whoever sees the end sees the reason.
+                let _ = engine.ended_because.set(why);
+                self.end(Some(&engine.worker));
+            }
+        }
+        self.publish(SlotState::Empty);
+    }
+
+    /// A load that has not started its worker yet is still waiting for the last one.
+    fn end(&mut self, worker: Option<&RunningWorker>) {
+        if let Some(worker) = worker {
+            worker.kill();
+            self.last = Some(worker.clone());
+        }
+    }
+
+    fn publish(&self, state: SlotState) {
+        self.publish.send_replace(state);
+        self.changed.notify_one();
+    }
+}
+
+fn answer(waiting: Vec<oneshot::Sender<LoadResult>>, result: &LoadResult) {
+    for done in waiting {
+        let _ = done.send(result.clone());
+    }
+}
+
+async fn ended(worker: Option<RunningWorker>) {
+    if let Some(worker) = worker {
+        worker.end().await;
+    }
+}
+
+async fn load(
+    source: EngineSource,
+    model: Model,
+    last: Option<RunningWorker>,
+    started: Arc<OnceLock<RunningWorker>>,
+    progress: watch::Sender<LoadProgress>,
+) -> LoadResult {
+    ended(last).await;
+    let worker = source.start().await?;
+    let worker = started.get_or_init(|| worker);
+    let path = model.path.clone().into();
+    match worker.engine().load(path, None, progress).await {
+        Ok(loaded) => Ok(Arc::new(LoadedEngine {
+            model,
+            loaded,
+            worker: worker.clone(),
+            ended_because: OnceLock::new(),
+        })),
+        Err(error) => Err(load_failed(&model, worker, error).await),
+    }
+}
+
+async fn load_failed(model: &Model, worker: &RunningWorker, error: EngineError) -> Error {
+    let EngineError::Crashed { reason } = error else {
+        return error.into();
+    };
+    let exit = worker.end().await.unwrap_or(reason);
+    let error = Error::from(EngineError::crashed(exit));
+    Error {
+        message: format!("{} could not be loaded. {}", model.name, error.message),
+        ..error
+    }
+}
+
+fn load_cancelled(model: &Model, why: &'static str) -> Error {
+    let message = match why {
+        interruption::REPLACED => format!(
+            "Loading {} was ended: another model is loaded instead.",
+            model.name
+        ),
+        interruption::UNLOADED => format!("Loading {} was ended: it was unloaded.", model.name),
+        _ => format!("Loading {} was ended: Wick is closing.", model.name),
+    };
+    Error::new(ErrorCode::Cancelled, message)
+}

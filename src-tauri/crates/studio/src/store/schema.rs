@@ -1,0 +1,59 @@
+//! The tables, as a list of numbered steps that only ever grows.
+//!
+//! Invariant: a step that has once left the house is never changed; a later step may add, never take away, so that the
+//! text a person typed survives every upgrade.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// `PRAGMA application_id` of our databases: `WICK`.
+pub(crate) const APPLICATION_ID: i32 = 0x5749_434b;
+
+/// The version that this program writes: the number of steps it knows.
+#[expect(clippy::cast_possible_truncation, reason = "a handful of steps")]
+pub(crate) const KNOWN_VERSION: u32 = STEPS.len() as u32;
+
+/// Step `n` leads from version `n` to `n + 1`.
+const STEPS: [&str; 1] = [
+    // `head_message_id` is the tip of the shown branch. `AUTOINCREMENT`, so that a late write can never meet a new row
+    // that got an old number. Parents don't cascade: SQLite would recurse once for each message of a conversation, and
+    // it ends that at 1,000.
+    "CREATE TABLE conversations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        title TEXT NOT NULL,
+        title_is_custom INTEGER NOT NULL DEFAULT 0,
+        head_message_id INTEGER REFERENCES messages(id) DEFERRABLE INITIALLY DEFERRED,
+        created_at_ms INTEGER NOT NULL,
+        updated_at_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        conversation_id INTEGER NOT NULL REFERENCES conversations(id) ON DELETE CASCADE,
+        parent_id INTEGER REFERENCES messages(id) DEFERRABLE INITIALLY DEFERRED,
+        role TEXT NOT NULL,
+        text TEXT NOT NULL,
+        state TEXT NOT NULL,
+        interruption TEXT,
+        model TEXT,
+        finish_reason TEXT,
+        timings TEXT,
+        created_at_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX conversations_by_head ON conversations(head_message_id);
+    CREATE INDEX messages_by_conversation ON messages(conversation_id);
+    CREATE INDEX messages_by_parent ON messages(parent_id);
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+];
+
+/// Brings an open database to [`KNOWN_VERSION`], each step in a transaction of its own.
+pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let missing = (1..).zip(STEPS).skip(found as usize);
+    for (version, step) in missing {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

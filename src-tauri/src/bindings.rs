@@ -1,0 +1,83 @@
+//! The one list of commands and events. `ui/src/lib/bindings.ts` is written from it (`make bindings`), and a test fails
+//! when that file or the window's capability says otherwise.
+
+use crate::commands::{chat, conversations, links, models, startup};
+use serde::Serialize;
+use tauri_specta::{Builder, collect_commands, collect_events};
+
+/// The status changed: four times a second while something runs, once a second otherwise.
+#[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
+#[serde(transparent)]
+pub(crate) struct StatusChanged(pub(crate) studio::Status);
+
+/// Everything that a page can call or hear.
+pub(crate) fn builder() -> Builder<tauri::Wry> {
+    Builder::new()
+        // Types that go both ways have one form: none of ours is read otherwise than it is written.
+        .disable_serde_phases()
+        .commands(collect_commands![
+            startup::startup,
+            startup::start_beside,
+            conversations::conversations,
+            conversations::conversation,
+            conversations::rename_conversation,
+            conversations::delete_conversation,
+            conversations::select_message,
+            chat::send_message,
+            chat::regenerate_message,
+            chat::continue_message,
+            chat::stop_generation,
+            models::models,
+            models::load_model,
+            models::unload_model,
+            models::status,
+            links::open_link,
+        ])
+        .events(collect_events![StatusChanged])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    const BINDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/lib/bindings.ts");
+    const CAPABILITY: &str = include_str!("../capabilities/main.json");
+
+    fn generated() -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("bindings.ts");
+        super::builder()
+            .export(specta_typescript::Typescript::default(), &file)
+            .expect("every type has a TypeScript form");
+        std::fs::read_to_string(file).expect("it was written")
+    }
+
+    #[test]
+    fn bindings_are_what_the_code_says() {
+        let generated = generated();
+        if std::env::var_os("WICK_WRITE_BINDINGS").is_some() {
+            std::fs::write(Path::new(BINDINGS), &generated).expect("bindings.ts can be written");
+        }
+        let committed = std::fs::read_to_string(BINDINGS).expect("bindings.ts is there");
+        assert!(
+            committed == generated,
+            "bindings.ts is out of date: run `make bindings`"
+        );
+    }
+
+    #[test]
+    fn the_window_may_call_exactly_the_commands() {
+        let quoted = |text: &str, before: &str| -> BTreeSet<String> {
+            let parts = text.split(before).skip(1);
+            parts
+                .filter_map(|part| Some(part.split_once('"')?.0.to_owned()))
+                .collect()
+        };
+        let commands = quoted(&generated(), "__TAURI_INVOKE(\"");
+        let allowed = quoted(CAPABILITY, "\"allow-");
+        let allowed: BTreeSet<_> = allowed.iter().map(|name| name.replace('-', "_")).collect();
+        assert!(commands.contains("send_message"), "{commands:?}");
+        assert_eq!(commands, allowed);
+    }
+}

@@ -1,0 +1,13 @@
+//! What a page can call: each command is a line or two over [`studio::Studio`].
+
+pub(crate) mod chat;
+pub(crate) mod conversations;
+pub(crate) mod links;
+pub(crate) mod models;
+pub(crate) mod startup;
+
+use studio::Studio;
+use tauri::State;
+
+/// The application, as commands get it.
+type App<'a> = State<'a, Studio>;

@@ -1,0 +1,39 @@
+//! What must be true before GTK starts.
+
+use std::os::unix::process::CommandExt;
+
+/// Without it a `WebKit` window is blank white on NVIDIA's drivers, the DGX Spark's among them.
+const NO_DMABUF: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+
+/// Why no window can be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(
+        "there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set. Start it in a desktop session, \
+         or use `wick run \"prompt\"` in this terminal"
+    )]
+    None,
+    #[error("it can't start itself again with {NO_DMABUF}=1: {0}")]
+    Restart(std::io::Error),
+}
+
+/// Checks for a display and sees to it that `WebKit` draws on every GPU.
+///
+/// The variable has to stand in the environment when the process begins: changing it later is not safe once other
+/// threads may read it. So the program replaces itself, once.
+pub(crate) fn prepare() -> Result<(), Error> {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
+        return Err(Error::None);
+    }
+    if set(NO_DMABUF) {
+        return Ok(());
+    }
+    let program = std::env::current_exe().map_err(Error::Restart)?;
+    let arguments = std::env::args_os().skip(1);
+    let error = std::process::Command::new(program)
+        .args(arguments)
+        .env(NO_DMABUF, "1")
+        .exec();
+    Err(Error::Restart(error))
+}

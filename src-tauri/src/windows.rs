@@ -1,0 +1,35 @@
+//! The windows and what they may do: show Wick's own page, and nothing else.
+
+use tauri::utils::config::Color;
+use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, webview::NewWindowResponse};
+
+const MAIN: &str = "main";
+/// The page's ground, so that nothing flashes before its first paint.
+const GROUND: Color = Color(0x12, 0x10, 0x0e, 0xff);
+
+/// Opens the desk's window.
+pub(crate) fn open_main(app: &AppHandle) -> tauri::Result<()> {
+    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::App("index.html".into()))
+        .title("Wick")
+        .inner_size(1280.0, 800.0)
+        .min_inner_size(900.0, 600.0)
+        .background_color(GROUND)
+        .on_navigation(|url| url.scheme() == "tauri")
+        .on_new_window(|_, _| NewWindowResponse::Deny)
+        .build()?;
+    Ok(())
+}
+
+/// Brings the desk's window to the front.
+pub(crate) fn raise_main(app: &AppHandle) {
+    let Some(window) = app.get_webview_window(MAIN) else {
+        return;
+    };
+    let raised = window
+        .unminimize()
+        .and_then(|()| window.show())
+        .and_then(|()| window.set_focus());
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the window could not be raised");
+    }
+}
