@@ -151,8 +151,9 @@ class Conversations {
     if (generation.over) return report(failure);
     generation.over = true;
     const began: Slot = generation.conversationId ?? "new";
-    this.generations.delete(began);
     const { slot, withdrawn } = await this.#afterRefusal(generation, began);
+    // Only now: without a generation, the answer that is still shown as being written would look like another's.
+    this.generations.delete(began);
     const words = [withdrawn && generation.sent, this.drafts.get(slot)].filter(Boolean).join("\n\n");
     if (words) this.drafts.set(slot, words);
     if (placeOfRefusal(failure) === "inline") this.refusals.set(slot, failure);

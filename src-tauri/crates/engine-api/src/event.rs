@@ -71,16 +71,20 @@ pub struct Timings {
     /// Tokens written.
     pub generated_tokens: u32,
     /// From the arrival of the request to its start.
-    #[specta(type = u32)] // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    #[specta(type = u32)]
+    // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
     pub queue_ms: f64,
     /// From the start to the logits of the prompt's last token.
-    #[specta(type = u32)] // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    #[specta(type = u32)]
+    // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
     pub prefill_ms: f64,
     /// From the arrival of the request to the first token.
-    #[specta(type = u32)] // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    #[specta(type = u32)]
+    // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
     pub ttft_ms: f64,
     /// From the first token to the last.
-    #[specta(type = u32)] // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    #[specta(type = u32)]
+    // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
     pub decode_ms: f64,
     /// `prefilled_tokens` over `prefill_ms`; absent when nothing was prefilled.
     pub prefill_tokens_per_second: Option<f64>,

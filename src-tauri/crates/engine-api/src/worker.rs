@@ -9,7 +9,7 @@ use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -58,6 +58,8 @@ impl Worker {
     pub async fn start(program: &Path) -> Result<Self, EngineError> {
         let mut command = Command::new(program);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A Ctrl+C in the terminal is the app's to handle: it ends a generation in order.
+        command.process_group(0);
         let (started_sender, started) = oneshot::channel();
         let (exit_sender, exit) = watch::channel(None);
         std::thread::Builder::new()

@@ -168,6 +168,7 @@ impl Run<'_> {
         // The first token came with the prefill: the rate counts the steps after it.
         let steps = self.timings.generated_tokens.saturating_sub(1);
         self.timings.decode_tokens_per_second = rate(steps, self.timings.decode_ms);
+        self.listener.memory_now(self.model.memory());
         self.listener.emit(GenerationEvent::Finished {
             reason,
             timings: self.timings,

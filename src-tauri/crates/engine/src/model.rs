@@ -230,7 +230,7 @@ fn read_weights(
     let mut reader = Progress {
         source: BufReader::with_capacity(1 << 20, file),
         report: on_progress,
-        progress: LoadProgress {
+        now: LoadProgress {
             done_bytes: 0,
             total_bytes: header.weights_bytes(),
         },
@@ -247,7 +247,7 @@ fn read_weights(
 struct Progress<R, F> {
     source: R,
     report: F,
-    progress: LoadProgress,
+    now: LoadProgress,
     reported_bytes: u64,
 }
 
@@ -257,12 +257,13 @@ impl<R: Read, F: FnMut(LoadProgress)> Read for Progress<R, F> {
         let LoadProgress {
             done_bytes,
             total_bytes,
-        } = &mut self.progress;
+        } = &mut self.now;
         // A tied output layer is read twice.
         *done_bytes = (*done_bytes + count as u64).min(*total_bytes);
-        if *done_bytes - self.reported_bytes >= *total_bytes / 100 {
+        let gained = *done_bytes - self.reported_bytes;
+        if gained >= *total_bytes / 100 || gained > 0 && done_bytes == total_bytes {
             self.reported_bytes = *done_bytes;
-            (self.report)(self.progress);
+            (self.report)(self.now);
         }
         Ok(count)
     }

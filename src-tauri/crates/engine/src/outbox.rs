@@ -66,8 +66,13 @@ impl Listener {
             now.context_used_tokens.abs_diff(told.context_used_tokens)
         });
         if gained >= MEMORY_STEP_TOKENS {
-            self.told = Some(now);
-            self.outbox.send(&Report::Memory(now));
+            self.memory_now(now);
         }
+    }
+
+    /// Tells the memory in use.
+    pub(crate) fn memory_now(&mut self, now: MemoryUse) {
+        self.told = Some(now);
+        self.outbox.send(&Report::Memory(now));
     }
 }

@@ -77,10 +77,6 @@ fn without_generation_marks(source: &str) -> String {
     text
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "minijinja hands arguments over"
-)]
 fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
 }

@@ -26,7 +26,7 @@ pub(crate) type Sink = Box<dyn Fn(ChatEvent) + Send + Sync>;
 /// How often text is kept while it is being written.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// A worker that was asked to stop and still has said nothing after this time is not waited for any longer.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 
 /// One answer.
 pub(crate) struct Answer {
@@ -110,11 +110,7 @@ impl Answer {
         match self.attempt(&request).await {
             Ok(outcome) => outcome,
             Err(gone) => {
-                let reason = gone
-                    .worker
-                    .end()
-                    .await
-                    .unwrap_or_else(|| "its pipe closed".into());
+                let reason = gone.exit_or("its pipe closed").await;
                 Outcome::Refused(EngineError::crashed(reason).into())
             }
         }

@@ -9,10 +9,6 @@ use engine_api::{Engine, EngineError, Worker};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Killing a process takes a moment, and giving back a hundred gigabytes some more. Longer than this means that the
-/// kernel can't end it.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Where workers come from.
 #[derive(Debug, Clone)]
 pub(crate) enum EngineSource {
@@ -79,8 +75,8 @@ impl RunningWorker {
         }
     }
 
-    /// How it ended, in words; `None` if it has not ended in a reasonable time.
-    pub(crate) async fn end(&self) -> Option<String> {
-        tokio::time::timeout(END_TIMEOUT, self.exited()).await.ok()
+    /// How it ended, in words; `None` if it has not ended in this time.
+    pub(crate) async fn end_within(&self, limit: Duration) -> Option<String> {
+        tokio::time::timeout(limit, self.exited()).await.ok()
     }
 }

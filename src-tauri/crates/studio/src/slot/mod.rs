@@ -11,10 +11,14 @@ use engine_api::{EngineError, LoadProgress, LoadedModel};
 use hub::Model;
 use owner::Owner;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 #[cfg(doc)]
 use crate::ErrorCode;
+
+/// A worker whose pipe broke is about to end; how it does says why.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A model that a worker has loaded.
 #[derive(Debug)]
@@ -32,12 +36,18 @@ impl LoadedEngine {
         self.ended_because.get().is_some()
     }
 
+    /// How the worker ended; `reason` if that does not show soon.
+    pub(crate) async fn exit_or(&self, reason: &str) -> String {
+        let exit = self.worker.end_within(EXIT_TIMEOUT).await;
+        exit.unwrap_or_else(|| reason.to_owned())
+    }
+
     /// Why the worker no longer answers, as an interruption.
     pub(crate) async fn end_in_words(&self, error: &EngineError) -> String {
         if let Some(reason) = self.ended_because.get() {
             return (*reason).to_owned();
         }
-        match self.worker.end().await {
+        match self.worker.end_within(EXIT_TIMEOUT).await {
             Some(exit) => interruption::engine_stopped(&exit),
             None => interruption::engine_failed(error),
         }
@@ -110,7 +120,7 @@ impl Slot {
         self.ask(|done| Order::LoadIfEmpty(model, done)).await
     }
 
-    /// The model that is there or on its way; [`ErrorCode::ModelNotLoaded`] if there is none.
+    /// The model that is there or on its way, or that takes its place; [`ErrorCode::ModelNotLoaded`] if there is none.
     pub(crate) async fn join(&self) -> LoadResult {
         self.ask(Order::Join).await
     }

@@ -5,7 +5,7 @@
 //!
 //! Invariant: there is never more than one live worker here; the next one is started when the last one has ended.
 
-use super::{LoadResult, LoadedEngine, Order, SlotState};
+use super::{EXIT_TIMEOUT, LoadResult, LoadedEngine, Order, SlotState};
 use crate::interruption;
 use crate::worker::{EngineSource, RunningWorker};
 use crate::{Error, ErrorCode};
@@ -14,7 +14,11 @@ use hub::Model;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+/// The kernel takes a while to take back a hundred gigabytes. Longer than this means that it can't.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 enum Current {
@@ -28,7 +32,13 @@ struct Loading {
     over: Pin<Box<dyn Future<Output = LoadResult> + Send>>,
     /// The worker, once it is started.
     worker: Arc<OnceLock<RunningWorker>>,
-    waiting: Vec<oneshot::Sender<LoadResult>>,
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    done: oneshot::Sender<LoadResult>,
+    /// Another model than the one that is loading is welcome too.
+    takes_any: bool,
 }
 
 impl std::fmt::Debug for Loading {
@@ -120,15 +130,15 @@ impl Owner {
                 {
                     self.start(model);
                 }
-                self.join(done);
+                self.join(done, false);
             }
             Order::LoadIfEmpty(model, done) => {
                 if self.current.model().is_none() {
                     self.start(model);
                 }
-                self.join(done);
+                self.join(done, true);
             }
-            Order::Join(done) => self.join(done),
+            Order::Join(done) => self.join(done, true),
             Order::Unload(done) => {
                 self.end_current(interruption::UNLOADED);
                 ended(self.last.clone()).await;
@@ -145,15 +155,16 @@ impl Owner {
     }
 
     /// Answers now or when the load is over. Who no longer waits has been stopped meanwhile.
-    fn join(&mut self, done: oneshot::Sender<LoadResult>) {
+    fn join(&mut self, done: oneshot::Sender<LoadResult>, takes_any: bool) {
         match &mut self.current {
             Current::Empty => drop(done.send(Err(EngineError::ModelNotLoaded.into()))),
-            Current::Loading(loading) => loading.waiting.push(done),
+            Current::Loading(loading) => loading.waiting.push(Waiting { done, takes_any }),
             Current::Loaded(engine) => drop(done.send(Ok(engine.clone()))),
         }
     }
 
     fn start(&mut self, model: Model) {
+        let waiting = self.take_followers();
         self.end_current(interruption::REPLACED);
         let total_bytes = model.size_bytes;
         let (progress_sender, progress) = watch::channel(LoadProgress {
@@ -172,7 +183,7 @@ impl Owner {
             model: model.clone(),
             over: Box::pin(load),
             worker,
-            waiting: Vec::new(),
+            waiting,
         });
         self.publish(SlotState::Loading { model, progress });
     }
@@ -199,6 +210,15 @@ impl Owner {
             }
             (Current::Empty | Current::Loading(_), _) => {}
         }
+    }
+
+    /// Those who wait for the load that is about to be replaced, and will wait for the next one as well.
+    fn take_followers(&mut self) -> Vec<Waiting> {
+        let Current::Loading(loading) = &mut self.current else {
+            return Vec::new();
+        };
+        let followers = loading.waiting.extract_if(.., |waiting| waiting.takes_any);
+        followers.collect()
     }
 
     /// Ends what is there, and says why to those who wait for it.
@@ -232,15 +252,15 @@ impl Owner {
     }
 }
 
-fn answer(waiting: Vec<oneshot::Sender<LoadResult>>, result: &LoadResult) {
-    for done in waiting {
+fn answer(waiting: Vec<Waiting>, result: &LoadResult) {
+    for Waiting { done, .. } in waiting {
         let _ = done.send(result.clone());
     }
 }
 
 async fn ended(worker: Option<RunningWorker>) {
     if let Some(worker) = worker {
-        worker.end().await;
+        worker.end_within(END_TIMEOUT).await;
     }
 }
 
@@ -270,7 +290,7 @@ async fn load_failed(model: &Model, worker: &RunningWorker, error: EngineError) 
     let EngineError::Crashed { reason } = error else {
         return error.into();
     };
-    let exit = worker.end().await.unwrap_or(reason);
+    let exit = worker.end_within(EXIT_TIMEOUT).await.unwrap_or(reason);
     let error = Error::from(EngineError::crashed(exit));
     Error {
         message: format!("{} could not be loaded. {}", model.name, error.message),

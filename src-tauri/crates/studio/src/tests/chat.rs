@@ -304,12 +304,38 @@ async fn one_answer_at_a_time_in_a_conversation_but_several_conversations() {
 async fn who_hears_of_the_end_may_send_at_once() {
     let place = Place::new();
     let mut desk = place.desk().await;
+    let (sender, mut claimed) = tokio::sync::mpsc::unbounded_channel();
+    let asked = desk.ask(async move |studio, sink| {
+        let running = studio.inner.running.clone();
+        let claim_at_the_end = move |event: ChatEvent| {
+            if let ChatEvent::Finished { conversation } = &event {
+                let claim = running.claim(conversation.id);
+                sender.send(claim.map(drop)).expect("a test");
+            }
+            sink(event);
+        };
+        studio
+            .send_message(None, "one".into(), claim_at_the_end)
+            .await
+    });
+    desk.loaded().await.answer("ONE").await;
+    asked.finished().await;
+    assert_eq!(soon(claimed.recv()).await, Some(Ok(())));
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_after_the_prompt_was_accepted_interrupts() {
+    let place = Place::new();
+    let mut desk = place.desk().await;
     let mut asked = desk.send(None, "one");
-    let id = asked.started().await.id;
     let mut worker = desk.loaded().await;
-    worker.answer("ONE").await;
-    while !matches!(asked.event().await, ChatEvent::Finished { .. }) {}
-    desk.turn(&mut worker, Some(id), "two", "TWO").await;
+    let (id, _) = worker.request().await;
+    worker.prefill(id).await;
+    asked.prefill().await;
+    worker.die();
+    let cut = asked.finished().await;
+    assert_eq!(lines(&cut), ["user: one", "assistant: "]);
+    assert_eq!(last(&cut).state, MessageState::Interrupted);
 }
 
 #[tokio::test]

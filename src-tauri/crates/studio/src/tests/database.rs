@@ -1,6 +1,6 @@
 //! Databases of other versions, broken ones, and those that a crash leaves.
 
-use super::{Desk, Place, last, last_state, lines, listing};
+use super::{Desk, Place, last, last_state, lines, listing, soon};
 use crate::{ErrorCode, MessageState, Startup};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -116,19 +116,44 @@ async fn what_is_no_database_is_left_alone() {
     check(b"SQLite format 3\0", "not an SQLite database").await;
 }
 
+/// Where the pages of a table or an index begin in the file.
+fn root_page_at(path: &Path, name: &str) -> usize {
+    let database = Connection::open(path).expect("a database");
+    let sql = "SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) FROM sqlite_master WHERE name = ?1";
+    let at: u32 = database
+        .query_row(sql, [name], |row| row.get(0))
+        .expect("a page");
+    at as usize
+}
+
 #[tokio::test]
 async fn a_damaged_database_is_left_alone() {
     let place = used_place().await;
     let path = place.path("data/wick.db");
-    let mut bytes = std::fs::read(&path).expect("a file");
-    for byte in bytes.iter_mut().skip(4096) {
-        *byte = 0x55;
+    let whole = std::fs::read(&path).expect("a file");
+    // Opening a database reads next to nothing of it; what is damaged shows much later.
+    for table in ["messages", "meta", "messages_by_parent"] {
+        let at = root_page_at(&path, table);
+        let mut bytes = whole.clone();
+        bytes[at..at + 4096].fill(0x55);
+        std::fs::write(&path, &bytes).expect("a file");
+        check_unreadable(&check_refused(&place).await, &place, "damaged");
+        std::fs::write(&path, &whole).expect("a file");
     }
-    std::fs::write(&path, &bytes).expect("a file");
-    check_unreadable(&check_refused(&place).await, &place, "");
-    bytes.truncate(5000);
-    std::fs::write(&path, &bytes).expect("a file");
-    check_unreadable(&check_refused(&place).await, &place, "");
+    std::fs::write(&path, &whole[..5000]).expect("a file");
+    check_unreadable(&check_refused(&place).await, &place, "malformed");
+    std::fs::write(&path, &whole).expect("a file");
+    assert_eq!(
+        place
+            .desk()
+            .await
+            .studio
+            .conversations()
+            .await
+            .expect("a list")
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -218,9 +243,12 @@ async fn what_was_being_written_when_the_app_was_killed_is_interrupted() {
     asked.token("half").await;
     let saved = async || last(&desk.conversation(id).await).text == "half";
     // Text is kept each second.
-    while !saved().await {
-        tokio::task::yield_now().await;
-    }
+    let kept = async {
+        while !saved().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(kept).await;
     place.snapshot("killed");
 
     let after = place.desk_in("killed").await;

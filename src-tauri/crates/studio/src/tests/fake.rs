@@ -6,10 +6,11 @@ use engine_api::{
     Prompt, Timings,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 type Exit = Arc<watch::Sender<Option<String>>>;
 
@@ -24,6 +25,15 @@ pub(crate) struct FakeEngines {
 pub(crate) struct FakeProcess {
     engine: Engine,
     exit: Exit,
+    kill: Arc<Kill>,
+}
+
+/// What a process makes of being killed.
+#[derive(Debug, Default)]
+struct Kill {
+    /// It takes its time: the test ends it.
+    lingers: AtomicBool,
+    came: Notify,
 }
 
 /// The worker's side.
@@ -32,6 +42,7 @@ pub(crate) struct FakeWorker {
     commands: Lines<BufReader<ReadHalf<DuplexStream>>>,
     reports: WriteHalf<DuplexStream>,
     exit: Exit,
+    kill: Arc<Kill>,
 }
 
 impl FakeEngines {
@@ -53,15 +64,18 @@ impl FakeEngines {
             }
         });
         let (commands, reports) = tokio::io::split(worker);
+        let kill = Arc::<Kill>::default();
         let _ = self.started.send(FakeWorker {
             commands: BufReader::new(commands).lines(),
             reports,
             exit: exit.clone(),
+            kill: kill.clone(),
         });
         let (from_worker, to_worker) = tokio::io::split(app);
         FakeProcess {
             engine: Engine::connect(from_worker, to_worker),
             exit,
+            kill,
         }
     }
 }
@@ -80,7 +94,10 @@ impl FakeProcess {
     }
 
     pub(crate) fn kill(&self) {
-        end(&self.exit, "it was killed by the app");
+        self.kill.came.notify_one();
+        if !self.kill.lingers.load(Ordering::Relaxed) {
+            end(&self.exit, "it was killed by the app");
+        }
     }
 
     pub(crate) async fn exited(&self) -> String {
@@ -194,6 +211,16 @@ impl FakeWorker {
     /// Ends like a process that is killed from outside.
     pub(crate) fn die(self) {
         end(&self.exit, "it was killed by the test");
+    }
+
+    /// Lets it survive its killing until the test ends it, as a process with much memory does for a while.
+    pub(crate) fn linger(&self) {
+        self.kill.lingers.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns when the app wants to end it.
+    pub(crate) async fn to_be_killed(&self) {
+        super::soon(self.kill.came.notified()).await;
     }
 
     /// Returns when the app has ended it.

@@ -75,6 +75,40 @@ async fn a_model_is_loaded_replaced_and_unloaded() {
 }
 
 #[tokio::test]
+async fn the_next_worker_is_started_when_the_last_one_has_ended() {
+    let place = Place::new();
+    let mut desk = place.desk().await;
+    let load = desk.load(place.model("beta"));
+    let first = desk.loaded().await;
+    assert_eq!(over(load).await, Ok(()));
+    first.linger();
+    let alpha = desk.load(place.model("alpha"));
+    first.to_be_killed().await;
+    desk.model_status(|model| matches!(model, ModelStatus::Loading { .. }))
+        .await;
+    assert!(
+        desk.workers.try_recv().is_err(),
+        "its memory may not be there yet"
+    );
+    // Changing one's mind meanwhile does not change that.
+    let beta = desk.load(place.model("beta"));
+    assert_eq!(
+        over(alpha).await.expect_err("ended").code,
+        ErrorCode::Cancelled
+    );
+    desk.model_status(|model| matches!(model, ModelStatus::Loading { name, .. } if name == "beta"))
+        .await;
+    assert!(
+        desk.workers.try_recv().is_err(),
+        "its memory may not be there yet"
+    );
+    first.die();
+    let mut second = desk.worker().await;
+    assert_eq!(second.load().await, "beta.Q4_1.gguf");
+    assert_eq!(over(beta).await, Ok(()));
+}
+
+#[tokio::test]
 async fn progress_shows_while_a_model_loads() {
     let place = Place::new();
     let mut desk = place.desk().await;
@@ -168,6 +202,21 @@ async fn another_model_ends_a_load_and_the_old_worker_cannot_disturb_the_new_one
     first.die();
     desk.turn(&mut second, None, "one", "ONE").await;
     assert_eq!(desk.model_name().as_deref(), Some("alpha"));
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_a_model_takes_the_one_chosen_meanwhile() {
+    let place = Place::new();
+    let mut desk = place.desk().await;
+    let asked = desk.send(None, "one");
+    let mut first = desk.worker().await;
+    assert_eq!(first.told_to_load().await, "alpha.Q4_1.gguf");
+    let load = desk.load(place.model("beta"));
+    let mut second = desk.worker().await;
+    assert_eq!(second.load().await, "beta.Q4_1.gguf");
+    assert_eq!(over(load).await, Ok(()));
+    second.answer("ONE").await;
+    assert_eq!(last(&asked.finished().await).model.as_deref(), Some("beta"));
 }
 
 #[tokio::test]

@@ -71,6 +71,23 @@ async fn stop_works_while_the_answer_waits_for_its_turn() {
 }
 
 #[tokio::test]
+async fn a_worker_that_does_not_stop_is_not_waited_for() {
+    let place = Place::new();
+    let mut desk = place.desk().await;
+    let mut asked = desk.send(None, "one");
+    let id = asked.started().await.id;
+    let mut worker = desk.loaded().await;
+    let (generation, _) = worker.request().await;
+    worker.prefill(generation).await;
+    worker.token(generation, "a").await;
+    asked.token("a").await;
+    desk.studio.stop_generation(id);
+    let stopped = asked.finished().await;
+    assert_eq!(last_state(&stopped), (MessageState::Stopped, None));
+    assert_eq!(last(&stopped).text, "a");
+}
+
+#[tokio::test]
 async fn deleting_ends_the_answer_and_nothing_comes_back() {
     let place = Place::new();
     let mut desk = place.desk().await;
@@ -90,7 +107,7 @@ async fn deleting_ends_the_answer_and_nothing_comes_back() {
         Some(Command::Cancel { id: generation })
     );
     worker.token(generation, "late").await;
-    assert_eq!(asked.task.await.expect("a task"), Ok(()));
+    assert_eq!(soon(asked.task).await.expect("a task"), Ok(()));
     assert_eq!(desk.studio.conversations().await, Ok(vec![]));
     let gone = desk.studio.conversation(id).await.expect_err("gone");
     assert_eq!(gone.code, ErrorCode::NotFound);
@@ -98,7 +115,7 @@ async fn deleting_ends_the_answer_and_nothing_comes_back() {
     assert_ne!(next.id, id, "a number is never used twice");
     let again = desk.studio.delete_conversation(id).await.expect_err("gone");
     assert_eq!(again.code, ErrorCode::NotFound);
-    while let Some(event) = asked.events.recv().await {
+    while let Some(event) = soon(asked.events.recv()).await {
         assert_ne!(
             event,
             ChatEvent::Token {
@@ -119,6 +136,6 @@ async fn deleting_while_the_model_loads_leaves_nothing() {
     soon(desk.studio.delete_conversation(id))
         .await
         .expect("deleted");
-    assert_eq!(asked.task.await.expect("a task"), Ok(()));
+    assert_eq!(soon(asked.task).await.expect("a task"), Ok(()));
     assert_eq!(desk.studio.conversations().await, Ok(vec![]));
 }

@@ -1,0 +1,145 @@
+//! Files that are no models, or no longer: each ends in an error that names the file and what is wrong with it.
+
+use engine_api::EngineError;
+use proptest::prelude::*;
+use std::io::Write;
+use std::path::Path;
+use wick_engine::Model;
+use wick_tests::{starter_model, tiny};
+
+fn load(path: &Path) -> Result<Model, EngineError> {
+    Model::load(path, None, |_| ())
+}
+
+fn load_bytes(bytes: &[u8]) -> Result<Model, EngineError> {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(bytes).expect("it takes the bytes");
+    load(file.path())
+}
+
+/// Replaces the only occurrence of `from`, which must be as long as `to`.
+fn with(from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut bytes = tiny::llama();
+    let mut places = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, window)| *window == from);
+    let (at, _) = places.next().expect("it occurs");
+    bytes[at..at + to.len()].copy_from_slice(to);
+    bytes
+}
+
+#[test]
+fn the_whole_one_loads_and_computes() {
+    let mut model = load_bytes(&tiny::llama()).expect("it is whole");
+    assert_eq!(model.forward(&[0, 26, 5]).expect("it computes").len(), 32);
+    assert!(
+        model.forward(&[32]).is_err(),
+        "an id outside the vocabulary is refused"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let check = |bytes: &[u8], words: &str| {
+        let error = load_bytes(bytes).expect_err(words).to_string();
+        assert!(error.contains(words), "{error:?} does not say {words:?}");
+    };
+    let whole = tiny::llama();
+    check(b"", "cut off");
+    check(b"PK\x03\x04 a zip file", "it is not a GGUF file");
+    check(b"GGUF\x01\0\0\0", "version 1");
+    check(
+        &whole[..whole.len() - 64],
+        "the data of tensor blk.0.ffn_down.weight",
+    );
+    check(&whole[..200], "cut off");
+    check(&with(b"llama", b"gemma"), "its architecture is gemma");
+    check(&with(b"smollm", b"cohere"), "its pre-tokenizer is cohere");
+    check(&with(b"gpt2", b"bert"), "its tokenizer is of kind bert");
+    check(
+        &with(b"blk.0.attn_k.weight", b"blk.0.attn_x.weight"),
+        "attn_k.weight is missing",
+    );
+    let heads = |count: u32| {
+        let key = [
+            b"llama.attention.head_count".as_slice(),
+            &4_u32.to_le_bytes(),
+        ]
+        .concat();
+        with(
+            &[&*key, &2_u32.to_le_bytes()].concat(),
+            &[&*key, &count.to_le_bytes()].concat(),
+        )
+    };
+    check(&heads(0), "head_count is 0");
+    check(&heads(3), "its heads do not divide");
+    check(&heads(u32::MAX), "its heads do not divide");
+    let claims = [
+        b"GGUF\x03\0\0\0".as_slice(),
+        &u64::MAX.to_le_bytes(),
+        &[0; 8],
+    ]
+    .concat();
+    check(&claims, "cut off: the list of tensors");
+}
+
+#[test]
+fn the_file_is_named() {
+    for path in [Path::new("/nowhere/x.gguf"), Path::new("/tmp")] {
+        let error = load(path).expect_err("no model").to_string();
+        assert!(error.contains(&*path.to_string_lossy()), "{error}");
+    }
+    let truncated = &std::fs::read(starter_model()).expect("it can be read")[..60 << 20];
+    let error = load_bytes(truncated).expect_err("half a model");
+    assert!(matches!(error, EngineError::InvalidModel { .. }), "{error}");
+}
+
+#[test]
+fn a_type_that_can_not_be_computed_is_named() {
+    let mut bytes = tiny::llama();
+    let name = b"blk.0.ffn_up.weight";
+    let at = bytes
+        .windows(name.len())
+        .position(|w| w == name)
+        .expect("it is there");
+    // After the name: the number of dimensions, two dimensions, then the type.
+    let kind = at + name.len() + 4 + 16;
+    bytes[kind..kind + 4].copy_from_slice(&39_u32.to_le_bytes());
+    let error = load_bytes(&bytes).expect_err("MXFP4 is unknown to candle");
+    assert!(
+        matches!(error, EngineError::UnsupportedModel { .. }),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("blk.0.ffn_up.weight has type MXFP4"),
+        "{error}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// No panic: `Model::load` is called without the net that the worker has below it.
+    #[test]
+    fn any_damage_ends_in_a_model_or_an_error(
+        changes in prop::collection::vec((0.0_f64..1.0, any::<u8>()), 1..6),
+        kept in 0.3_f64..1.5,
+    ) {
+        let mut bytes = tiny::llama();
+        // Mostly in the header: there is more to break.
+        let header = bytes.len().min(3000);
+        for (place, value) in changes {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a small file")]
+            let at = (place * header as f64) as usize;
+            bytes[at] = value;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a length of a small file")]
+        bytes.truncate((kept * bytes.len() as f64) as usize);
+        if let Ok(mut model) = load_bytes(&bytes) {
+            let _ = model.forward(&[0, 1]);
+        }
+    }
+}

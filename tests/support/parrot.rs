@@ -1,0 +1,122 @@
+//! `wick-parrot`: an engine without a model, for tests of the window. It says again what it is told, word by word.
+//!
+//! It speaks the worker's language on standard input and output and ends when its input does. Where the file exists that
+//! the environment names as [`SAYS`], it says what is in there instead. A text that begins with [`FOR_EVER`] is said
+//! again and again until it is cancelled.
+
+use engine_api::wire::{Command, Report, to_line};
+use engine_api::{
+    FinishReason, GenerateRequest, GenerationEvent, GenerationId, LoadedModel, Prompt, Timings,
+};
+use std::io::{BufRead, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const FOR_EVER: &str = "again and again";
+const SAYS: &str = "WICK_PARROT_SAYS";
+
+fn main() {
+    let cancelled: Arc<Mutex<Arc<AtomicBool>>> = Arc::default();
+    let current = || cancelled.lock().expect("no panic").clone();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("a line");
+        match serde_json::from_str(&line).expect("a command") {
+            Command::Load { .. } => report(&Report::Loaded(model())),
+            Command::Generate { id, request } => {
+                let stop = Arc::new(AtomicBool::new(false));
+                *cancelled.lock().expect("no panic") = stop.clone();
+                std::thread::spawn(move || say(id, &request, &stop));
+            }
+            Command::Cancel { .. } => current().store(true, Ordering::Relaxed),
+            Command::ForgetCache => {}
+        }
+    }
+}
+
+fn model() -> LoadedModel {
+    LoadedModel {
+        name: Some("Parrot".into()),
+        architecture: "parrot".into(),
+        quantization: "Q4_1".into(),
+        context_tokens: 8192,
+        parameters: 1,
+        vocabulary_tokens: 1,
+        device: "perch".into(),
+        load_ms: 1.0,
+    }
+}
+
+fn say(id: GenerationId, request: &GenerateRequest, stop: &AtomicBool) {
+    let tell = |event| report(&Report::Generation { id, event });
+    let taught = std::env::var_os(SAYS).and_then(|file| std::fs::read_to_string(file).ok());
+    let text = taught.unwrap_or_else(|| last_words(&request.prompt));
+    let total_tokens = 12;
+    tell(GenerationEvent::Queued);
+    tell(GenerationEvent::Prefill {
+        processed_tokens: total_tokens,
+        total_tokens,
+    });
+    let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
+    let rounds = if text.starts_with(FOR_EVER) {
+        usize::MAX
+    } else {
+        1
+    };
+    let mut generated_tokens = 0;
+    for word in std::iter::repeat_n(&words, rounds).flatten() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        generated_tokens += 1;
+        let text = if rounds == 1 {
+            (*word).to_owned()
+        } else {
+            format!("{} ", word.trim())
+        };
+        tell(GenerationEvent::Token {
+            text,
+            generated_tokens,
+        });
+        // A pace, not a wait: a flood would hold a core.
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    let cancelled = stop.load(Ordering::Relaxed);
+    let reason = if cancelled {
+        FinishReason::Cancelled
+    } else {
+        FinishReason::EndOfTurn
+    };
+    tell(GenerationEvent::Finished {
+        reason,
+        timings: timings(total_tokens, generated_tokens),
+    });
+}
+
+fn last_words(prompt: &Prompt) -> String {
+    match prompt {
+        Prompt::Chat(messages) => messages.last().map(|last| last.content.clone()),
+        Prompt::Tokens(_) => None,
+    }
+    .unwrap_or_default()
+}
+
+fn timings(prompt_tokens: u32, generated_tokens: u32) -> Timings {
+    Timings {
+        prompt_tokens,
+        prefilled_tokens: prompt_tokens,
+        generated_tokens,
+        ttft_ms: 84.0,
+        prefill_tokens_per_second: Some(812.0),
+        decode_tokens_per_second: Some(78.4),
+        ..Timings::default()
+    }
+}
+
+fn report(report: &Report) {
+    let line = to_line(report).expect("it has a form");
+    // The app may have gone; then the input ends too.
+    let mut output = std::io::stdout().lock();
+    let _ = output.write_all(line.as_bytes());
+    let _ = output.flush();
+}

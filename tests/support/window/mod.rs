@@ -1,0 +1,183 @@
+//! The real window: Wick on a screen of its own, driven through `WebDriver` as a person would drive it.
+//!
+//! A [`Desk`] is one person's desk: a [`Home`] with data and models, an X server, and the app in it, which can be
+//! ended in three ways and started again. It deliberately knows no story; those are in `e2e/`.
+//!
+//! Invariants: nothing waits for a fixed time, only for something to come true, with a bound; however a test ends, all
+//! that it started ends too, and a desk that leaves a process behind fails its test; one desk stands at a time, since
+//! all share the same cores.
+
+mod app;
+mod chat;
+mod home;
+mod page;
+mod process;
+mod screen;
+
+pub use chat::{Message, Messages};
+pub use home::Home;
+pub use page::{CONTROL, ENTER, ESCAPE};
+pub use process::Process;
+pub use screen::Screen;
+
+use app::App;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// How long anything may take to come true. Long, since other programs may hold the cores; nothing waits it out.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// One person's desk.
+pub struct Desk {
+    name: String,
+    app: Option<App>,
+    screen: Screen,
+    home: Home,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// How the app is ended.
+#[derive(Debug, Clone, Copy)]
+pub enum End {
+    /// Its window is closed.
+    Closed,
+    /// SIGTERM, as when the person logs out.
+    Terminated,
+    /// SIGKILL: it has no say.
+    Killed,
+}
+
+impl Desk {
+    /// Waits for its turn, then opens the app on a screen of 1280 × 800. `name` is the test's, for what it leaves in
+    /// `target/e2e/`.
+    pub async fn open(name: &str, home: Home) -> Self {
+        Self::open_on(name, home, (1280, 800)).await
+    }
+
+    /// Opens the app on a screen of this width and height, which it fills.
+    pub async fn open_on(name: &str, home: Home, size: (u32, u32)) -> Self {
+        let turn = TURN.lock().await;
+        let _ = std::fs::remove_file(log_file(name));
+        let mut desk = Self {
+            name: name.into(),
+            app: None,
+            screen: Screen::start(size, &home),
+            home,
+            _turn: turn,
+        };
+        desk.start().await;
+        desk
+    }
+
+    /// Starts the app, once it has been ended.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn start(&mut self) {
+        assert!(self.app.is_none(), "the app is there already");
+        let log = log_file(&self.name);
+        self.app = Some(App::start(&self.home, &self.screen, &log).await);
+        self.fill_screen().await;
+        self.until(
+            "the page is ready",
+            "document.documentElement.dataset.ready",
+        )
+        .await;
+    }
+
+    async fn fill_screen(&self) {
+        let (width, height) = self.screen.size();
+        if (width, height) != (1280, 800) {
+            let sized = self.client().set_window_rect(0, 0, width, height).await;
+            sized.expect("the window takes a size");
+        }
+        let size = format!("innerWidth === {width} && innerHeight === {height}");
+        self.until("the window fills the screen", &size).await;
+    }
+
+    /// Ends the app and waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn end(&mut self, how: End) {
+        let app = self.app.take().expect("the app is there");
+        app.end(how).await;
+    }
+
+    /// The second start that a person makes by mistake: the same program on the same data.
+    pub fn another_start(&self) -> Command {
+        let mut command = self.home.command("wick-studio");
+        self.screen.show(&mut command);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// The folders that the app works in.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The process of the app.
+    pub fn process(&self) -> &Process {
+        self.app().process()
+    }
+
+    /// The running workers of the app.
+    pub fn engines(&self) -> Vec<Process> {
+        self.home.engines()
+    }
+
+    /// Takes a picture of the screen once nothing moves on it: `target/e2e/<name>.png`.
+    pub async fn picture(&self, name: &str) {
+        self.stand_still().await;
+        self.screen.picture(&artifact(&format!("{name}.png")));
+    }
+
+    fn app(&self) -> &App {
+        self.app.as_ref().expect("the app is there")
+    }
+
+    fn client(&self) -> &fantoccini::Client {
+        self.app().client()
+    }
+
+    #[expect(clippy::print_stderr, reason = "read beside the panic's message")]
+    fn report_failure(&self) {
+        let picture = artifact(&format!("failed-{}.png", self.name));
+        self.screen.picture(&picture);
+        let log = log_file(&self.name);
+        eprintln!(
+            "the screen: {}\nthe app's log: {}",
+            picture.display(),
+            log.display()
+        );
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        if failed {
+            self.report_failure();
+        }
+        drop(self.app.take());
+        self.screen.end();
+        let left = self.home.end_what_is_left();
+        assert!(failed || left.is_empty(), "left behind: {left:?}");
+    }
+}
+
+/// A file that a test leaves for a person to look at.
+fn artifact(name: &str) -> PathBuf {
+    let folder = crate::root().join("target/e2e");
+    std::fs::create_dir_all(&folder).expect("target/ can be written");
+    folder.join(name)
+}
+
+fn log_file(name: &str) -> PathBuf {
+    artifact(&format!("{name}.log"))
+}

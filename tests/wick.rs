@@ -1,0 +1,9 @@
+//! All tests over public surfaces, in one binary.
+//!
+//! `e2e` opens the real window under Xvfb; `cargo test -p wick-tests -- --skip e2e` leaves it out.
+
+mod architecture;
+mod broken_models;
+mod e2e;
+mod engine;
+mod worker;
