@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use wick_tests::window::{Desk, Home};
 
 /// `ADDRESS` is one that would notice.
-const FOREIGN: &str = r##"Text before.
+const FOREIGN: &str = r#"Text before.
 
 <script>window.ran = "script"</script>
 
@@ -38,7 +38,7 @@ const FOREIGN: &str = r##"Text before.
 ```
 
 Text after.
-"##;
+"#;
 
 const DANGEROUS: &str = "script, style, link, meta, base, iframe, object, embed, svg, math, img, video, audio, form, \
     input, details, [href], [src], [srcset], [style], [id], .notice, [data-testid=send], [onerror], [onclick]";

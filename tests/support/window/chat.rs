@@ -45,9 +45,6 @@ impl Desk {
     }
 
     /// Waits until the last answer is over, however long it takes while it grows.
-    ///
-    /// # Panics
-    /// When nothing happens with it for long.
     pub async fn answered(&self) -> Message {
         let mut seen = String::new();
         let mut since = Instant::now();
@@ -81,9 +78,6 @@ impl Desk {
     }
 
     /// The last message.
-    ///
-    /// # Panics
-    /// When there is none.
     pub async fn last(&self) -> Message {
         self.messages().await.pop().expect("a message")
     }

@@ -7,6 +7,11 @@
 //! that it started ends too, and a desk that leaves a process behind fails its test; one desk stands at a time, since
 //! all share the same cores.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "each of these is a step of a test: it panics when the window is not as the story has it"
+)]
+
 mod app;
 mod chat;
 mod home;
@@ -27,7 +32,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// How long anything may take to come true. Long, since other programs may hold the cores; nothing waits it out.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -74,9 +79,6 @@ impl Desk {
     }
 
     /// Starts the app, once it has been ended.
-    ///
-    /// # Panics
-    /// When it does not come up.
     pub async fn start(&mut self) {
         assert!(self.app.is_none(), "the app is there already");
         let log = log_file(&self.name);
@@ -100,9 +102,6 @@ impl Desk {
     }
 
     /// Ends the app and waits for its end.
-    ///
-    /// # Panics
-    /// When it does not end.
     pub async fn end(&mut self, how: End) {
         let app = self.app.take().expect("the app is there");
         app.end(how).await;

@@ -14,9 +14,6 @@ const GLANCE: Duration = Duration::from_millis(25);
 
 impl Desk {
     /// The value of a JavaScript expression in the page. `x` in it is `argument`.
-    ///
-    /// # Panics
-    /// When it throws, or the page is gone.
     pub async fn eval(&self, expression: &str, argument: impl Into<Value>) -> Value {
         match self.try_eval(expression, argument.into()).await {
             Ok(value) => value,
@@ -31,9 +28,6 @@ impl Desk {
     }
 
     /// Waits until a JavaScript expression is truthy, and returns it.
-    ///
-    /// # Panics
-    /// When it does not become so, or the app ends.
     pub async fn until(&self, what: &str, expression: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -50,9 +44,6 @@ impl Desk {
     }
 
     /// Waits until something outside the page is true.
-    ///
-    /// # Panics
-    /// When it does not become so.
     pub async fn until_true(&self, what: &str, condition: impl Fn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !condition() {
@@ -72,9 +63,6 @@ impl Desk {
     }
 
     /// How many windows the app has.
-    ///
-    /// # Panics
-    /// When the driver can't tell.
     pub async fn windows(&self) -> usize {
         let windows = self.client().windows().await;
         windows.expect("a list of windows").len()

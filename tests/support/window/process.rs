@@ -54,9 +54,6 @@ impl Process {
     }
 
     /// Waits for its end.
-    ///
-    /// # Panics
-    /// When it does not come.
     pub async fn ended(&self) {
         let deadline = Instant::now() + PATIENCE;
         while self.is_alive() {

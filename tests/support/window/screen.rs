@@ -14,9 +14,6 @@ pub struct Screen {
 
 impl Screen {
     /// Starts an X server on the first free number.
-    ///
-    /// # Panics
-    /// When it does not come up: `make test` installs Xvfb first.
     pub fn start(size: (u32, u32), home: &Home) -> Self {
         let (width, height) = size;
         let mut command = Command::new("Xvfb");
@@ -61,9 +58,6 @@ impl Screen {
     }
 
     /// Writes what is on the screen into a PNG file.
-    ///
-    /// # Panics
-    /// When it can't, unless the test has failed already.
     pub fn picture(&self, file: &Path) {
         let taken = Command::new("import")
             .args(["-window", "root"])

@@ -148,7 +148,7 @@ async fn why(worker: &Worker, interrupt: &Interrupt, error: EngineError) -> Stop
         return error.into();
     }
     let exit = exit(worker).await;
-    // Ctrl+C goes to every program in the terminal's foreground, the worker among them.
+    // A second Ctrl+C kills it: then that is the reason, and not how it died.
     if interrupt.has_come() {
         return Stop::Interrupted;
     }

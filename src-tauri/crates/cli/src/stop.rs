@@ -80,7 +80,7 @@ impl From<EngineError> for Stop {
                 format!(
                     "The prompt is {prompt_tokens} tokens long, but the model takes at most {limit_tokens}. It was not run."
                 ),
-                "Shorten it, or choose a model with a longer context window.",
+                "Shorten it.",
             ),
             other => studio::Error::from(other).into(),
         }

@@ -4,7 +4,7 @@
 //! over any pair of byte pipes ([`Engine`]), and the start and end of the process ([`Worker`]). It deliberately knows
 //! no tensor, no tokenizer and no file format: those live on the other side of the pipe.
 //!
-//! Invariant: whatever the worker does (answers, dies, hangs, writes rubbish), every [`Generation`] ends, either with
+//! Invariant: however the worker ends or misbehaves (answers, dies, writes rubbish), every [`Generation`] ends, either with
 //! [`GenerationEvent::Finished`] or with an [`EngineError`].
 
 mod error;

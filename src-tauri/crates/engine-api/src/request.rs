@@ -92,12 +92,12 @@ pub struct Sampling {
 impl Default for Sampling {
     fn default() -> Self {
         Self {
-            repeat_penalty: 1.1,
+            repeat_penalty: 1.05,
             repeat_last_tokens: 64,
             top_k: 40,
-            top_p: 0.95,
+            top_p: 0.9,
             min_p: 0.05,
-            temperature: 0.7,
+            temperature: 0.4,
             seed: None,
         }
     }

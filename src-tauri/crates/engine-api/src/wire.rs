@@ -48,7 +48,7 @@ pub enum Report {
     Loading(LoadProgress),
     /// The model is ready.
     Loaded(LoadedModel),
-    /// The load failed; the worker exits.
+    /// The load failed. The worker holds no model; the app ends it.
     LoadFailed {
         /// Why.
         error: EngineError,

@@ -47,6 +47,11 @@ impl Llama {
                 "its architecture is {architecture}; this engine knows: llama"
             )));
         }
+        if header.unsigned("split.count").unwrap_or(1) > 1 {
+            return Err(Refusal::Unsupported(
+                "it is one part of a model that is split over several files, which this engine can't read yet".into(),
+            ));
+        }
         let llama = Self::read(header)?;
         llama.check_divisions(header)?;
         llama.check_shapes(header)?;

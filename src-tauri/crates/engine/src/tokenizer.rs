@@ -1,6 +1,6 @@
 //! The tokenizer that a GGUF file carries.
 //!
-//! It knows byte-level BPE (`tokenizer.ggml.model = gpt2`) with the pre-tokenizers of [`pattern_of`]. Everything else
+//! It knows byte-level BPE (`tokenizer.ggml.model = gpt2`) with the pre-tokenizers of [`pre_tokenizer`]. Everything else
 //! is refused by name: a guessed pre-tokenizer splits text wrongly without a word.
 
 use crate::gguf::{Header, Value};

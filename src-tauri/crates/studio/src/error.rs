@@ -137,7 +137,7 @@ impl From<EngineError> for Error {
                     "With this message the conversation is {prompt_tokens} tokens long, but the model takes at most \
                      {limit_tokens}. It was not run, and nothing is lost."
                 ),
-                "Shorten the message, begin a new conversation, or load a model with a longer context window.",
+                "Shorten the message, or begin a new conversation.",
             ),
             E::InvalidRequest { reason } => (
                 ErrorCode::InvalidRequest,

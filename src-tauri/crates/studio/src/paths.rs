@@ -124,7 +124,7 @@ fn no_engine(why: &str) -> Error {
         ErrorCode::NotFound,
         format!("The engine, the program wick-engine, is missing: {why}."),
     )
-    .hint("Build it with `make`, or set WICK_ENGINE to its path.")
+    .hint("Build it with `make run` or `make wick`, or set WICK_ENGINE to its path.")
 }
 
 #[cfg(test)]
