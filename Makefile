@@ -1,5 +1,5 @@
 # The commands of a day. What they do is written in scripts/; this file only names them.
-.PHONY: help run test check bench wick bindings icons clean
+.PHONY: help run test check bench bench-window wick bindings icons clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,12 @@ wick: ## build `wick` alone, for a terminal or a machine without a display
 MODEL ?= models/SmolLM2-135M-Instruct.Q4_1.gguf
 bench: wick ## prefill, decode, load time and peak memory of MODEL=… (the starter model)
 	@target/release/wick bench "$(MODEL)"
+
+bench-window: ## start, idle cost, added time to first token and frames of the real window
+	@scripts/setup.sh test
+	@scripts/ui.sh page
+	@scripts/cargo.sh build --release --locked --workspace --bins --features wick-studio/custom-protocol
+	@scripts/cargo.sh bench --locked -p wick-tests --bench window
 
 bindings: ## write ui/src/lib/bindings.ts anew from the Rust types
 	@scripts/setup.sh build

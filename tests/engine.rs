@@ -215,11 +215,9 @@ async fn cancelling_stops_within_a_token() {
         {
             GenerationEvent::Token {
                 generated_tokens, ..
-            } => {
-                if generated_tokens == 5 {
-                    generation.cancel();
-                    seen = generated_tokens;
-                }
+            } if generated_tokens == 5 => {
+                generation.cancel();
+                seen = generated_tokens;
             }
             GenerationEvent::Finished { reason, timings } => {
                 assert_eq!(reason, FinishReason::Cancelled);

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod broken_models;
+mod cli;
 mod e2e;
 mod engine;
 mod worker;

@@ -1,16 +1,15 @@
 //! The worker as a process: how it starts, and that it never outlives what it is for.
 
 use engine_api::{EngineError, GenerateRequest, LoadProgress, Prompt, Worker};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
-use std::os::fd::OwnedFd;
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use telemetry::Machine;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use wick_tests::programs::program;
 use wick_tests::starter_model;
+use wick_tests::window::Process;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -34,20 +33,8 @@ fn endless() -> GenerateRequest {
     }
 }
 
-fn open(process_id: u32) -> OwnedFd {
-    let pid = Pid::from_raw(process_id.cast_signed()).expect("a process id");
-    pidfd_open(pid, PidfdFlags::empty()).expect("the process is there")
-}
-
-/// Waits for the end of a process that need not be a child.
-async fn gone(process: OwnedFd) {
-    let process = AsyncFd::new(process).expect("a pidfd can be awaited");
-    let ended = tokio::time::timeout(PATIENCE, process.readable()).await;
-    drop(
-        ended
-            .expect("the process is still there")
-            .expect("a pidfd can be awaited"),
-    );
+fn open(process_id: u32) -> Process {
+    Process::find(process_id).expect("the process is there")
 }
 
 #[tokio::test]
@@ -86,7 +73,7 @@ async fn dropped_it_is_gone() {
     let generation = worker.engine().generate(endless()).expect("valid");
     drop(worker);
     drop(generation);
-    gone(process).await;
+    process.ended().await;
 }
 
 #[tokio::test]
@@ -145,7 +132,7 @@ async fn it_dies_with_its_parent() {
     let mut parent = parent();
     let worker = open(worker_of(&parent).await);
     parent.kill().expect("it runs");
-    gone(worker).await;
+    worker.ended().await;
     parent.wait().expect("it was ours");
 }
 
@@ -158,6 +145,6 @@ async fn stopped_it_dies_with_its_parent_too() {
     let pid = Pid::from_raw(id.cast_signed()).expect("a process id");
     kill_process(pid, Signal::STOP).expect("it runs");
     parent.kill().expect("it runs");
-    gone(worker).await;
+    worker.ended().await;
     parent.wait().expect("it was ours");
 }

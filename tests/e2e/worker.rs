@@ -84,9 +84,10 @@ async fn no_worker_outlives_the_app() {
         desk.see_words("@notice", "Wick was closed").await;
         let kept = desk.last().await;
         assert_eq!(kept.state, "interrupted", "{how:?}");
-        // A killed app may lose what it wrote in its last second, an app that was ended nothing.
+        // A killed app may lose what it wrote in its last second, one that was asked to end nothing. The driver does
+        // not always wait for the end of an app whose window it closed.
         assert!(
-            matches!(how, End::Killed) || kept.text.starts_with(&begun.text),
+            !matches!(how, End::Terminated) || kept.text.starts_with(&begun.text),
             "{begun:?} {kept:?}"
         );
         desk.click("@new-conversation").await;

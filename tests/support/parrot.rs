@@ -11,10 +11,12 @@ use engine_api::{
 use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FOR_EVER: &str = "again and again";
 const SAYS: &str = "WICK_PARROT_SAYS";
+/// 500 words a second, the pace at which the window's frames are counted (benches/window.rs).
+const PACE: Duration = Duration::from_millis(2);
 
 fn main() {
     let cancelled: Arc<Mutex<Arc<AtomicBool>>> = Arc::default();
@@ -63,6 +65,7 @@ fn say(id: GenerationId, request: &GenerateRequest, stop: &AtomicBool) {
     } else {
         1
     };
+    let start = Instant::now();
     let mut generated_tokens = 0;
     for word in std::iter::repeat_n(&words, rounds).flatten() {
         if stop.load(Ordering::Relaxed) {
@@ -78,8 +81,8 @@ fn say(id: GenerationId, request: &GenerateRequest, stop: &AtomicBool) {
             text,
             generated_tokens,
         });
-        // A pace, not a wait: a flood would hold a core.
-        std::thread::sleep(Duration::from_millis(3));
+        let due = PACE * generated_tokens;
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
     }
     let cancelled = stop.load(Ordering::Relaxed);
     let reason = if cancelled {

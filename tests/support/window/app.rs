@@ -1,5 +1,6 @@
 //! The app as `WebKitWebDriver` starts it, and its three ways to end.
 
+use super::process::tied;
 use super::{End, Home, PATIENCE, Process, Screen};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -9,7 +10,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
@@ -65,7 +66,7 @@ impl Driver {
         let port = free_port();
         let log = File::options().create(true).append(true).open(log);
         let log = log.expect("the log can be written");
-        let mut command = Command::new("WebKitWebDriver");
+        let mut command = tied("WebKitWebDriver");
         home.move_in(&mut command);
         screen.show(&mut command);
         let child = command

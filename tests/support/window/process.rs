@@ -5,7 +5,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+/// A program that ends with the thread that starts it, even when that has no time to clean up.
+pub(super) fn tied(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
 
 /// A process, there or gone.
 pub struct Process {

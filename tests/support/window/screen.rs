@@ -1,6 +1,7 @@
 //! An X server without a monitor, and pictures of what would be on it.
 
 use super::Home;
+use super::process::tied;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,7 +17,7 @@ impl Screen {
     /// Starts an X server on the first free number.
     pub fn start(size: (u32, u32), home: &Home) -> Self {
         let (width, height) = size;
-        let mut command = Command::new("Xvfb");
+        let mut command = tied("Xvfb");
         command
             .args([
                 "-displayfd",

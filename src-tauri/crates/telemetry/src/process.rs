@@ -39,8 +39,9 @@ impl Machine {
     }
 
     /// Memory that the process holds, in bytes: its proportional set size (a page shared by four counts a quarter for
-    /// each), so that processes can be added up. Where the kernel doesn't tell that, for it is another user's or the
-    /// kernel is built without it, the resident set size, in which shared pages count in full.
+    /// each), so that processes can be added up, less the pages of files, which are in the page cache and counted
+    /// there. Where the kernel doesn't tell that, for it is another user's or the kernel is built without it, the
+    /// resident set size, in which all pages count in full.
     ///
     /// A process that has ended but that its parent has not asked for yet holds nothing.
     ///
@@ -48,7 +49,9 @@ impl Machine {
     /// [`Error::Gone`] when there is no such process; [`Error::Unreadable`].
     pub fn resident_bytes(&self, pid: u32) -> Result<u64, Error> {
         let rollup = read(&self.process(pid).join("smaps_rollup"));
-        let proportional = rollup.ok().and_then(|text| field_bytes(&text, "Pss"));
+        let proportional = rollup.ok().and_then(|text| {
+            field_bytes(&text, "Pss_Anon")?.checked_add(field_bytes(&text, "Pss_Shmem")?)
+        });
         match proportional {
             Some(bytes) => Ok(bytes),
             None => self.status_bytes(pid, "VmRSS"),

@@ -113,7 +113,7 @@ fn memory_of_recorded_processes() {
     let (_folder, machine) = written(&[
         (
             "1/smaps_rollup",
-            "0-1 ---p 0 0:0 0 [rollup]\nRss: 9 kB\nPss: 4 kB\nPss_Anon: 1 kB\n",
+            "0-1 ---p 0 0:0 0 [rollup]\nRss: 9 kB\nPss: 9 kB\nPss_Anon: 1 kB\nPss_File: 5 kB\nPss_Shmem: 3 kB\n",
         ),
         ("1/status", "Name:\ta\nVmHWM:\t 12 kB\nVmRSS:\t 9 kB\n"),
         ("2/status", "Name:\tb\nVmHWM:\t 12 kB\nVmRSS:\t 9 kB\n"),
