@@ -39,6 +39,21 @@ fn the_whole_one_loads_and_computes() {
     );
 }
 
+/// The last tensor lies where the first one does, and the file ends before its old place.
+fn overlapping() -> Vec<u8> {
+    let mut bytes = tiny::llama();
+    let name = b"blk.0.ffn_down.weight";
+    let at = bytes
+        .windows(name.len())
+        .position(|w| w == name)
+        .expect("it is there");
+    // After the name: the number of dimensions, two dimensions, the type, then the offset.
+    let offset = at + name.len() + 4 + 16 + 4;
+    bytes[offset..offset + 8].copy_from_slice(&0_u64.to_le_bytes());
+    bytes.truncate(bytes.len() - 2048);
+    bytes
+}
+
 #[test]
 fn what_is_wrong_is_said() {
     let check = |bytes: &[u8], words: &str| {
@@ -61,6 +76,12 @@ fn what_is_wrong_is_said() {
         &with(b"blk.0.attn_k.weight", b"blk.0.attn_x.weight"),
         "attn_k.weight is missing",
     );
+    let data = whole.len() - 64;
+    check(
+        &[&whole[..data], &[0xff; 64]].concat(),
+        "its weights are no numbers",
+    );
+    check(&overlapping(), "its tensors overlap");
     let heads = |count: u32| {
         let key = [
             b"llama.attention.head_count".as_slice(),

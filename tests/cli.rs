@@ -88,7 +88,7 @@ fn what_goes_wrong_is_one_message_and_a_code() {
         1,
         "/nowhere/x.gguf",
     );
-    check(&["run", "--temperature", "-1", "Hi"], 2, "temperature");
+    check(&["run", "--temperature=-1", "Hi"], 2, "temperature");
     check(
         &["run", "--max-tokens", "4", &"word ".repeat(5000)],
         1,

@@ -1,6 +1,6 @@
 //! A message is sent and its answer read while it comes.
 
-use super::SHORT;
+use super::SENTENCES;
 use serde_json::Value;
 use wick_tests::window::{CONTROL, Desk, Home};
 
@@ -16,7 +16,7 @@ async fn an_answer_comes_word_by_word_and_the_conversation_is_remembered() {
     let desk = Desk::open("answer", Home::new()).await;
     desk.eval("window.seen = []", Value::Null).await;
     desk.eval(WATCH, Value::Null).await;
-    let answer = desk.ask(SHORT).await;
+    let answer = desk.ask(SENTENCES).await;
     assert_eq!(answer.state, "complete");
     assert!(!answer.text.is_empty());
     check_growth(&desk.eval("window.seen", Value::Null).await);

@@ -17,6 +17,8 @@ mod worker;
 
 /// The answer is short.
 const SHORT: &str = "What is the capital of France? Answer in one sentence.";
+/// The answer is long enough to be seen growing.
+const SENTENCES: &str = "Why is the sky blue? Explain it in a few sentences.";
 /// The answer is so long that there is time to do something meanwhile.
 const LONG: &str =
     "Write a long story about a lighthouse keeper, with ten chapters and many details.";

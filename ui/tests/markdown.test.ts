@@ -71,6 +71,15 @@ describe("hostile Markdown", () => {
     expect(html('<span data-url="https://example.com" role="link">x</span>')).not.toMatch(/data-url|role/);
   });
 
+  it.each([
+    ["quotations", ">".repeat(3000) + " deep"],
+    ["lists", "- ".repeat(3000) + "deep"],
+    ["emphases", "*".repeat(15000) + "deep" + "*".repeat(15000)],
+    ["brackets", "[".repeat(50000) + "deep"],
+  ])("shows %s without end as they were written", (_name, source) => {
+    expect(renderProse(source).textContent).toContain("deep");
+  });
+
   it("makes pictures their description", () => {
     expect(text("![a <b>cat](https://example.com/cat.png)")).toBe("a <b>cat");
     expect(text('see <img src="x" alt="a dog"> there')).toBe("see a dog there");

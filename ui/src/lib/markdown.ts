@@ -61,6 +61,29 @@ function linkWithoutHref(node: Element): void {
 /** A block of Markdown as a fragment that is safe to put into the page. `definitions` are link definitions that
     stand elsewhere in the same answer. */
 export function renderProse(source: string, definitions = ""): DocumentFragment {
+  if (TOO_DEEP.test(source)) return plain(source);
+  try {
+    return rendered(source, definitions);
+  } catch {
+    // The parser is recursive and may run out of stack: what was written is shown all the same.
+    return plain(source);
+  }
+}
+
+/* A model that repeats itself can nest a hundred quotations or open a thousand emphases; parsing that takes the stack
+   or the memory. */
+const TOO_DEEP = /^(?:[ \t]*(?:>|[-*+]|\d{1,9}[.)])){100}|[*_~]{500}/m;
+
+function plain(source: string): DocumentFragment {
+  const fragment = document.createDocumentFragment();
+  const paragraph = document.createElement("p");
+  paragraph.style.whiteSpace = "pre-wrap";
+  paragraph.textContent = source;
+  fragment.append(paragraph);
+  return fragment;
+}
+
+function rendered(source: string, definitions: string): DocumentFragment {
   const whole = definitions && source.includes("[") ? `${source}\n\n${definitions}` : source;
   const fragment = purify.sanitize(marked.parse(whole) as string, {
     ALLOWED_TAGS: TAGS,

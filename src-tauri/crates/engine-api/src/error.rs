@@ -74,10 +74,11 @@ impl EngineError {
         }
     }
 
-    /// An [`EngineError::Internal`] with this error's text.
+    /// An [`EngineError::Internal`] with the first line of this error's text: a backtrace may follow it.
     pub fn internal(error: impl std::fmt::Display) -> Self {
+        let text = error.to_string();
         Self::Internal {
-            reason: error.to_string(),
+            reason: text.lines().next().unwrap_or_default().to_owned(),
         }
     }
 }

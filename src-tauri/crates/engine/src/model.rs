@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Tokens that are prefilled between two looks at the cancellation.
-pub(crate) const PREFILL_CHUNK: usize = 128;
+pub(crate) const PREFILL_CHUNK: usize = 64;
 
 /// A loaded model.
 pub struct Model {
@@ -78,7 +78,7 @@ impl Model {
             tokenizer: Arc::new(tokenizer),
             empty,
         };
-        model.warm_up()?;
+        model.warm_up(path)?;
         model.info.load_ms = crate::timing::elapsed_ms(start);
         Ok(model)
     }
@@ -162,9 +162,16 @@ impl Model {
         logits.squeeze(0)?.to_vec1()
     }
 
-    /// The first computation is slow (thread pool, page faults): better now than in the first answer.
-    fn warm_up(&mut self) -> Result<(), EngineError> {
-        self.forward(&[0])?;
+    /// The first computation is slow (thread pool, page faults): better now than in the first answer. It also shows
+    /// whether the weights are numbers.
+    fn warm_up(&mut self, path: &Path) -> Result<(), EngineError> {
+        let logits = self.forward(&[0])?;
+        if !logits.iter().any(|logit| logit.is_finite()) {
+            return Err(EngineError::InvalidModel {
+                file: path.display().to_string(),
+                reason: "it is damaged: its weights are no numbers".into(),
+            });
+        }
         self.forget_cache();
         Ok(())
     }

@@ -8,8 +8,11 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, context};
 
-/// Steps that one rendering may take; the longest templates need some ten thousand for a hundred turns.
-const FUEL: u64 = 50_000_000;
+/// Steps that one rendering may take, about one for 64 bytes of text; the longest templates need some ten thousand for a
+/// hundred turns.
+const FUEL: u64 = 2_000_000;
+/// The longest text that a filter may make out of short ones: fuel does not see what happens within a filter.
+const MAX_FILTERED_BYTES: usize = 16 << 20;
 const NAME: &str = "chat";
 
 /// A compiled chat template.
@@ -36,6 +39,8 @@ impl ChatTemplate {
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
         environment.add_filter("tojson", to_json);
+        environment.add_filter("join", join);
+        environment.add_filter("indent", indent);
         environment.add_template_owned(NAME, without_generation_marks(source))?;
         Ok(Self {
             environment,
@@ -97,6 +102,57 @@ fn strftime_now(format: String) -> Result<String, Error> {
     Ok(text)
 }
 
+fn too_long() -> Error {
+    Error::new(ErrorKind::InvalidOperation, "the text gets too long")
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "minijinja hands arguments over"
+)]
+fn join(values: Value, joiner: Option<String>) -> Result<String, Error> {
+    let joiner = joiner.unwrap_or_default();
+    let mut text = String::new();
+    for (at, value) in values.try_iter()?.enumerate() {
+        if at > 0 {
+            text.push_str(&joiner);
+        }
+        match value.as_str() {
+            Some(part) => text.push_str(part),
+            None => text.push_str(&value.to_string()),
+        }
+        if text.len() > MAX_FILTERED_BYTES {
+            return Err(too_long());
+        }
+    }
+    Ok(text)
+}
+
+/// All lines but the first, or all, moved to the right; blank ones stay blank.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "minijinja hands arguments over"
+)]
+fn indent(text: String, width: Option<usize>, first: Option<bool>) -> Result<String, Error> {
+    let width = width.unwrap_or(4);
+    let added = text.lines().count().saturating_mul(width);
+    if added.saturating_add(text.len()) > MAX_FILTERED_BYTES {
+        return Err(too_long());
+    }
+    let space = " ".repeat(width);
+    let mut moved = String::new();
+    for (at, line) in text.split('\n').enumerate() {
+        if at > 0 {
+            moved.push('\n');
+        }
+        if !line.trim().is_empty() && (at > 0 || first == Some(true)) {
+            moved.push_str(&space);
+        }
+        moved.push_str(line);
+    }
+    Ok(moved)
+}
+
 /// minijinja's own filter escapes for HTML, which a model must not see.
 #[expect(
     clippy::needless_pass_by_value,
@@ -144,6 +200,8 @@ mod tests {
             "{% for m in messages[::-1] %}{{ m.role }}{% endfor %}",
             "user",
         );
+        check("{{ [1, 'b'] | join(', ') }}", "1, b");
+        check("{{ 'a\nb\n\nc' | indent(2) }}", "a\n  b\n\n  c");
         check("{{ strftime_now('%Y') | length }}", "4");
         check(
             "{% set ns = namespace(n=1) %}{% set ns.n = 2 %}{{ ns.n }}",
@@ -164,5 +222,12 @@ mod tests {
             render(&nested, &[]).expect_err("endless").kind(),
             ErrorKind::OutOfFuel
         );
+        for greedy in [
+            "{{ (['x' * 1000000] * 10000) | join | length }}",
+            "{{ 'a\nb' | indent(2000000000) }}",
+        ] {
+            let error = render(greedy, &[]).expect_err(greedy);
+            assert_ne!(error.kind(), ErrorKind::SyntaxError, "{error}");
+        }
     }
 }

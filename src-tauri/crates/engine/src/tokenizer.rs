@@ -46,6 +46,7 @@ impl Tokenizer {
             )));
         }
         let pieces = texts(header, "tokenizer.ggml.tokens")?;
+        expect_rows(header, pieces.len())?;
         let mut inner = Inner::new(bpe(header, &pieces)?);
         inner.with_pre_tokenizer(Some(pre_tokenizer(header)?));
         inner.with_decoder(Some(ByteLevel::default()));
@@ -87,6 +88,18 @@ impl Tokenizer {
         let mut stream = self.inner.decode_stream(true);
         move |id| stream.step(id)
     }
+}
+
+/// Each token needs a row of the embedding; spare rows are common and harmless.
+fn expect_rows(header: &Header, pieces: usize) -> Result<(), Refusal> {
+    let embedding = header.tensors.get("token_embd.weight");
+    let rows = embedding.and_then(|tensor| tensor.shape.first());
+    if rows.is_some_and(|rows| *rows < pieces) {
+        return Err(Refusal::Damaged(format!(
+            "it is damaged: it has {pieces} tokens, but an embedding for fewer"
+        )));
+    }
+    Ok(())
 }
 
 fn texts<'a>(header: &'a Header, key: &str) -> Result<Vec<&'a str>, Refusal> {

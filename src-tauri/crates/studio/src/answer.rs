@@ -168,7 +168,13 @@ impl Answer {
                     }
                     at_once => return Ok(Outcome::Over(at_once.ending())),
                 },
-                () = passed(deadline) => return Ok(Outcome::Over(Ending::stopped())),
+                () = passed(deadline) => {
+                    if progress.began {
+                        // It hangs: whatever comes next would wait for it for ever.
+                        self.models.discard(engine);
+                    }
+                    return Ok(Outcome::Over(Ending::stopped()));
+                }
                 _ = save.tick() => self.save(&mut progress),
             }
         }

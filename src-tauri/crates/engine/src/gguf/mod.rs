@@ -105,6 +105,7 @@ impl Header {
         for (name, tensor) in &tensors {
             tensor.expect_inside(name, data_offset, reader.file_bytes())?;
         }
+        expect_apart(&tensors, reader.file_bytes() - data_offset)?;
         Ok(Self {
             metadata,
             tensors,
@@ -168,6 +169,18 @@ fn read_tensors<R: std::io::Read>(
         }
     }
     Ok(tensors)
+}
+
+/// Tensors that share bytes of the file would take more memory than the file justifies.
+fn expect_apart(tensors: &HashMap<String, TensorInfo>, data_bytes: u64) -> Result<(), Error> {
+    let sizes = tensors.values().map(TensorInfo::size_bytes);
+    let sum = sizes.fold(0_u64, u64::saturating_add);
+    if sum <= data_bytes {
+        return Ok(());
+    }
+    Err(Error::Damaged(format!(
+        "its tensors overlap: they have {sum} bytes together, the file has {data_bytes} for them"
+    )))
 }
 
 fn alignment(metadata: &HashMap<String, Value>) -> Result<u64, Error> {

@@ -85,6 +85,15 @@ async fn a_worker_that_does_not_stop_is_not_waited_for() {
     let stopped = asked.finished().await;
     assert_eq!(last_state(&stopped), (MessageState::Stopped, None));
     assert_eq!(last(&stopped).text, "a");
+    // It hangs: the next message gets a new one.
+    let mut next = desk.send(Some(id), "two");
+    next.started().await;
+    let mut worker = desk.loaded().await;
+    let (generation, _) = worker.request().await;
+    worker.prefill(generation).await;
+    worker.token(generation, "b").await;
+    worker.finish(generation, FinishReason::EndOfTurn).await;
+    assert_eq!(last(&next.finished().await).text, "b");
 }
 
 #[tokio::test]
