@@ -27,8 +27,8 @@ bench: wick ## prefill, decode, load time and peak memory of MODEL=… (the star
 bench-window: ## start, idle cost, added time to first token and frames of the real window
 	@scripts/setup.sh test
 	@scripts/ui.sh page
-	@scripts/cargo.sh build --release --locked --workspace --bins --features wick-studio/custom-protocol
-	@scripts/cargo.sh bench --locked -p wick-tests --bench window
+	@scripts/cargo.sh build --release --locked --workspace --bins --benches --features wick-studio/custom-protocol
+	@scripts/cargo.sh bench --locked --workspace --features wick-studio/custom-protocol --bench window
 
 bindings: ## write ui/src/lib/bindings.ts anew from the Rust types
 	@scripts/setup.sh build

@@ -18,10 +18,10 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 #[tokio::main]
 async fn main() {
-    first_paint().await;
-    idle().await;
     time_to_first_token().await;
     frames().await;
+    first_paint().await;
+    idle().await;
 }
 
 fn print(name: &str, mut values: Vec<f64>, unit: &str) {
@@ -133,12 +133,14 @@ async fn time_to_first_token() {
 /// Notes the time of the next Enter, and of the first frame in which the answer has text.
 const WATCH_FIRST_TEXT: &str = "(() => {
   window.benchSeen = 0;
+  // A question of the last turn may have been answered after that turn.
+  window.benchStatus = undefined;
   const answers = () => document.querySelectorAll('[data-testid=message-assistant]');
   const before = answers().length;
   let pressed = 0;
   addEventListener('keydown', () => (pressed = performance.now()), { once: true, capture: true });
   const look = () => {
-    const prose = answers()[before]?.querySelector('p, li, pre, h1, h2, h3');
+    const prose = answers()[before]?.querySelector('.prose');
     if (pressed && prose?.textContent?.trim()) window.benchSeen = performance.now() - pressed;
     else requestAnimationFrame(look);
   };
