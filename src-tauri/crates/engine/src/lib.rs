@@ -4,8 +4,12 @@
 //! settings; a request brings all that it needs. Invariant: whatever a model file holds, loading it ends in a model or
 //! in an [`engine_api::EngineError`], never in a panic or in memory that the file's size does not justify.
 
+pub mod cpu;
+pub mod decoder;
+pub mod files;
 mod generate;
 pub mod gguf;
+pub mod kv;
 mod llama;
 mod model;
 mod outbox;
@@ -15,6 +19,7 @@ mod stop;
 mod template;
 mod timing;
 mod tokenizer;
+pub mod weights;
 
 pub use model::Model;
 pub use serve::serve;

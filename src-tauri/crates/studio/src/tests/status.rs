@@ -19,7 +19,11 @@ async fn the_memory_is_divided_with_what_the_worker_says() {
     std::fs::create_dir_all(&own).expect("a folder");
     std::fs::write(proc.join("meminfo"), MEMINFO).expect("a file");
     std::fs::write(own.join("stat"), "1 (wick) S 0 0 0").expect("a file");
-    std::fs::write(own.join("smaps_rollup"), "Pss_Anon: 300 kB\nPss_Shmem: 0 kB\n").expect("a file");
+    std::fs::write(
+        own.join("smaps_rollup"),
+        "Pss_Anon: 300 kB\nPss_Shmem: 0 kB\n",
+    )
+    .expect("a file");
     let mut desk = place.desk().await;
     let mut status = desk.studio.subscribe_status();
     let asked = desk.send(None, "one");

@@ -1,0 +1,4 @@
+//! The CPU's kernels, behind plain functions over slices: the seam at which another device stands beside this one.
+//!
+//! Invariant, which "batched equals alone" rests on: what a kernel gives for one token depends on that token's inputs
+//! alone, to the last bit, however many tokens are computed with it and however many threads compute.
