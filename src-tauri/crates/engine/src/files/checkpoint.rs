@@ -97,8 +97,8 @@ impl Checkpoint {
         if skip + into.len() as u64 > tensor.size_bytes() {
             return Err(missing());
         }
-        self.parts[info.part]
+        self.parts[tensor.part]
             .1
-            .read_exact_at(into, info.offset + skip)
+            .read_exact_at(into, tensor.offset + skip)
     }
 }
