@@ -38,24 +38,33 @@ struct Row {
 impl Panel {
     /// Unpacks `count` rows of `matrix` from row `first` on.
     pub(super) fn fill(&mut self, matrix: &Matrix, first: usize, count: usize) {
-        let (kind, columns) = (matrix.tensor_type(), matrix.columns());
-        self.columns = columns;
-        self.group = group_of(kind);
-        let groups = columns / self.group;
-        self.q.resize(columns * PANEL, 0);
+        self.resize(matrix);
+        if !avx512::fill(self, matrix, first, count) {
+            self.fill_portably(matrix, first, count);
+        }
+    }
+
+    fn resize(&mut self, matrix: &Matrix) {
+        self.columns = matrix.columns();
+        self.group = group_of(matrix.tensor_type());
+        let groups = self.columns / self.group;
+        self.q.resize(self.columns * PANEL, 0);
         self.scales.resize(groups * PANEL, 0.0);
         self.offsets.resize(groups * PANEL, 0.0);
-        if avx512::fill(self, matrix, first, count) {
-            return;
-        }
+    }
+
+    /// The same, on any processor and for any type.
+    pub(super) fn fill_portably(&mut self, matrix: &Matrix, first: usize, count: usize) {
+        self.resize(matrix);
         let mut row = std::mem::take(&mut self.row);
-        row.q.resize(columns, 0);
-        row.scales.resize(groups, 0.0);
-        row.offsets.resize(groups, 0.0);
+        row.q.resize(self.columns, 0);
+        row.scales.resize(self.columns / self.group, 0.0);
+        row.offsets.resize(self.columns / self.group, 0.0);
         for at in 0..count {
+            let bytes = matrix.row(first + at);
             unpack_row(
-                kind,
-                matrix.row(first + at),
+                matrix.tensor_type(),
+                bytes,
                 &mut row.q,
                 &mut row.scales,
                 &mut row.offsets,
@@ -99,7 +108,8 @@ impl Panel {
         }
     }
 
-    fn product(&self, input: &Input, token: usize) -> [f32; PANEL] {
+    /// The sixteen products with one row of the input, on any processor.
+    pub(super) fn product(&self, input: &Input, token: usize) -> [f32; PANEL] {
         let x = &input.quants[token * self.columns..][..self.columns];
         let scales = &input.scales[token * self.columns / GROUP..];
         let sums = &input.sums[token * self.columns / 16..];

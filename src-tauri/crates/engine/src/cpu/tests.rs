@@ -108,6 +108,43 @@ fn expected(floats: &[f32], x: &[f32], exact: bool) -> (f64, f64) {
 }
 
 #[test]
+fn vectors_give_the_bits_that_the_portable_code_gives() {
+    for kind in KINDS
+        .into_iter()
+        .filter(|kind| super::unpack::can_unpack(*kind))
+    {
+        for (rows, tokens, columns) in [
+            (16, 11, 768),
+            (5, 1, 256),
+            (
+                16,
+                3,
+                if kind.block_elements() == 32 {
+                    32 * 7
+                } else {
+                    512
+                },
+            ),
+        ] {
+            let (matrix, _) = matrix(kind, rows, columns, 21);
+            let x = noise(tokens * columns, 22);
+            let mut input = Input::default();
+            input.prepare(&Pool::new(1), &x, columns, [kind]);
+            let together = product(&Pool::new(1), &matrix, &x);
+            let mut panel = super::panel::Panel::default();
+            panel.fill_portably(&matrix, 0, rows);
+            for (token, together) in together.chunks_exact(rows).enumerate() {
+                assert_eq!(
+                    panel.product(&input, token)[..rows],
+                    *together,
+                    "{kind} {columns}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn products_are_sums() {
     let pool = Pool::new(3);
     for kind in KINDS {

@@ -148,7 +148,7 @@ fn q3_k(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mut [f32]) {
 }
 
 /// The 6-bit scale and least value of a group of `Q4_K` and `Q5_K`.
-fn six_bits(packed: &[u8], group: usize) -> (u8, u8) {
+pub(super) fn six_bits(packed: &[u8], group: usize) -> (u8, u8) {
     if group < 4 {
         return (packed[group] & 63, packed[group + 4] & 63);
     }
