@@ -113,7 +113,7 @@ impl Run<'_> {
         mut logits: Vec<f32>,
     ) -> Result<FinishReason, EngineError> {
         let tokenizer = Arc::clone(&self.model.tokenizer);
-        let mut text_of = tokenizer.decoder();
+        let mut text_of = tokenizer.decoder().keeping_the_first_blank();
         let mut sampler = Sampler::new(request.sampling);
         let mut stops = StopMatcher::new(request.stop);
         let max_tokens = request.max_tokens.unwrap_or(u32::MAX);
@@ -131,8 +131,8 @@ impl Run<'_> {
             seen.push(token);
             self.timings.generated_tokens += 1;
             self.timings.decode_ms = ms(first.elapsed());
-            let text = text_of(token).map_err(EngineError::internal)?;
-            match stops.push(&text.unwrap_or_default()) {
+            let text = text_of.push(&tokenizer.piece(token));
+            match stops.push(&text) {
                 Passed::Text(text) => self.tell_token(text),
                 Passed::Stopped(text) => {
                     self.tell_token(text);

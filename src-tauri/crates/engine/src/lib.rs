@@ -18,7 +18,7 @@ mod serve;
 mod stop;
 mod template;
 mod timing;
-mod tokenizer;
+pub mod tokenizer;
 pub mod weights;
 
 pub use model::Model;

@@ -5,6 +5,7 @@
 //! goes on. Two states are kept: where the last generation ended, and where its prompt ended but for one token. A next
 //! turn goes on from the first, another answer to the same prompt from the second.
 
+use crate::files::Checkpoint;
 use crate::gguf::{self, Header};
 use crate::llama::{self, Llama, MAX_SEQ_LEN, Refusal};
 use crate::template::ChatTemplate;
@@ -64,7 +65,7 @@ impl Model {
         let start = Instant::now();
         let header = Header::open(path).map_err(|error| header_error(path, &error))?;
         let llama = Llama::of(&header).map_err(|refusal| refused(path, refusal))?;
-        let tokenizer = Tokenizer::of(&header).map_err(|refusal| refused(path, refusal))?;
+        let tokenizer = Tokenizer::of(&Checkpoint::open(path)?)?;
         let device = Device::Cpu;
         let empty = read_weights(path, &header, &device, on_progress)?;
         let mut model = Self {
@@ -117,9 +118,7 @@ impl Model {
         let prompt = template.render(messages).map_err(|error| {
             EngineError::invalid_request(format!("the model's chat template failed: {error}"))
         })?;
-        self.tokenizer
-            .encode(&prompt)
-            .map_err(EngineError::internal)
+        Ok(self.tokenizer.encode_prompt(&prompt))
     }
 
     /// Token ids of a text that the model goes on with.
@@ -127,7 +126,7 @@ impl Model {
     /// # Errors
     /// [`EngineError::Internal`] when the tokenizer fails on it.
     pub fn tokenize_text(&self, text: &str) -> Result<Vec<u32>, EngineError> {
-        self.tokenizer.encode(text).map_err(EngineError::internal)
+        Ok(self.tokenizer.encode_prompt(text))
     }
 
     /// Starts on `prompt` from the longest held state that is a beginning of it, leaving at least one token to
@@ -231,7 +230,7 @@ fn template(header: &Header, tokenizer: &Tokenizer) -> Result<ChatTemplate, Stri
     let source = header
         .text("tokenizer.chat_template")
         .ok_or("this model has no chat template: it completes text and does not converse")?;
-    ChatTemplate::new(source, &tokenizer.bos_text, &tokenizer.eos_text)
+    ChatTemplate::new(source, tokenizer.bos_text(), tokenizer.eos_text())
         .map_err(|error| format!("the model's chat template can't be read: {error}"))
 }
 
