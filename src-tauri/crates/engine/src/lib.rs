@@ -14,6 +14,7 @@ mod llama;
 mod model;
 mod outbox;
 mod sampler;
+pub mod scheduler;
 mod serve;
 mod stop;
 mod template;
