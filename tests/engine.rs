@@ -2,8 +2,8 @@
 //! runs, without the process.
 
 use engine_api::{
-    ChatMessage, Engine, EngineError, FinishReason, GenerateRequest, GenerationEvent, Prompt,
-    Sampling, Timings,
+    ChatMessage, Engine, EngineError, FinishReason, GenerateRequest, GenerationEvent, LoadOptions,
+    Prompt, Sampling, Timings,
 };
 use half::f16;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ async fn engine() -> Engine {
     let engine = unloaded_engine();
     let (progress, seen) = watch::channel(engine_api::LoadProgress::default());
     engine
-        .load(starter_model(), None, progress)
+        .load(starter_model(), LoadOptions::default(), progress)
         .await
         .expect("the starter model loads");
     let seen = *seen.borrow();
@@ -35,6 +35,13 @@ fn unloaded_engine() -> Engine {
     let (input, output) = (SyncIoBridge::new(input), SyncIoBridge::new(output));
     std::thread::spawn(move || wick_engine::serve(input, output, || ()));
     Engine::connect(from_worker, to_worker)
+}
+
+fn with_context(tokens: u32) -> LoadOptions {
+    LoadOptions {
+        context_tokens: Some(tokens),
+        ..LoadOptions::default()
+    }
 }
 
 struct Answer {
@@ -313,7 +320,7 @@ async fn a_full_context_ends_the_answer() {
     let engine = unloaded_engine();
     let progress = watch::channel(engine_api::LoadProgress::default()).0;
     let model = engine
-        .load(starter_model(), Some(64), progress)
+        .load(starter_model(), with_context(64), progress)
         .await
         .expect("it loads");
     assert_eq!(model.context_tokens, 64);

@@ -10,12 +10,18 @@
 mod error;
 mod event;
 mod handle;
+mod load;
+mod question;
 mod request;
 pub mod wire;
 mod worker;
 
 pub use error::EngineError;
 pub use event::{FinishReason, GenerationEvent, LoadProgress, LoadedModel, MemoryUse, Timings};
-pub use handle::{Engine, Generation};
+pub use handle::{Answers, Engine, Generation};
+pub use load::{KvType, LoadOptions, MemoryPlan, Quantize};
+pub use question::{
+    Answer, Input, Inspection, Perplexity, Question, QuestionId, Row, TensorShare, Text,
+};
 pub use request::{ChatMessage, GenerateRequest, GenerationId, Prompt, Role, Sampling};
 pub use worker::{Worker, WorkerExit};

@@ -202,6 +202,7 @@ fn describe(header: &Header, llama: &Llama, wanted_context: Option<u32>) -> Load
         vocabulary_tokens: u32::try_from(llama.vocabulary).unwrap_or(u32::MAX),
         device: "CPU".into(),
         load_ms: 0.0,
+        ..LoadedModel::default()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::generate::generate;
 use crate::model::Model;
 use crate::outbox::{Listener, Outbox};
 use engine_api::wire::{Command, MAX_LINE_BYTES, Report};
-use engine_api::{EngineError, GenerateRequest, GenerationEvent, GenerationId};
+use engine_api::{EngineError, GenerateRequest, GenerationEvent, GenerationId, LoadOptions};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +17,7 @@ use std::time::Instant;
 enum Work {
     Load {
         path: PathBuf,
-        context_tokens: Option<u32>,
+        options: LoadOptions,
     },
     Generate {
         id: GenerationId,
@@ -128,13 +128,11 @@ impl Reader {
     fn obey(&self, command: Command) {
         let work = match command {
             Command::Cancel { id } => return self.running.cancel(id),
-            Command::Load {
-                path,
-                context_tokens,
-            } => Work::Load {
-                path,
-                context_tokens,
-            },
+            Command::Load { path, options } => Work::Load { path, options },
+            Command::Ask { id, .. } => {
+                let error = EngineError::invalid_request("no questions yet");
+                return self.outbox.send(&Report::Unanswered { id, error });
+            }
             Command::Generate { id, request } => {
                 self.running.start(id);
                 self.outbox.send(&Report::Generation {
@@ -163,10 +161,7 @@ struct Computing {
 impl Computing {
     fn run(&mut self, work: Work) {
         match work {
-            Work::Load {
-                path,
-                context_tokens,
-            } => self.load(&path, context_tokens),
+            Work::Load { path, options } => self.load(&path, options.context_tokens),
             Work::Generate {
                 id,
                 request,
