@@ -270,7 +270,9 @@ export type Role =
 /**  The person. */
 "user" | 
 /**  The model. */
-"assistant";
+"assistant" | 
+/**  What a tool answered to a call of the model. */
+"tool";
 
 /**  How the start went. */
 export type Startup = 

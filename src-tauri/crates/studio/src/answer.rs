@@ -96,7 +96,7 @@ impl Answer {
 
     async fn run(&mut self) -> Outcome {
         let prompt = match self.store.prompt(self.turn.answer).await {
-            Ok(prompt) => Prompt::Chat(prompt),
+            Ok(prompt) => Prompt::chat(prompt),
             Err(error) => return Outcome::Refused(error.into()),
         };
         let request = GenerateRequest::new(prompt);
@@ -196,12 +196,24 @@ impl Answer {
             GenerationEvent::Token {
                 text,
                 generated_tokens,
+                ..
             } => {
                 progress.began = true;
                 progress.unsaved = true;
                 progress.metered.tokens(generated_tokens, Instant::now());
                 self.turn.text.push_str(&text);
                 ChatEvent::Token { text }
+            }
+            // Thinking shows that it lives; where it is shown is another view's matter.
+            GenerationEvent::Reasoning {
+                generated_tokens, ..
+            }
+            | GenerationEvent::ToolCall {
+                generated_tokens, ..
+            } => {
+                progress.began = true;
+                progress.metered.tokens(generated_tokens, Instant::now());
+                return;
             }
             // Handled where it comes from: it ends the loop.
             GenerationEvent::Finished { .. } => return,

@@ -62,10 +62,7 @@ impl Store {
         self.run(move |db| {
             let mut branch = branch(db, answer)?;
             branch.pop_if(|last| last.role == Role::Assistant && last.text.is_empty());
-            let turn = |message: crate::Message| ChatMessage {
-                role: message.role,
-                content: message.text,
-            };
+            let turn = |message: crate::Message| ChatMessage::new(message.role, message.text);
             Ok(branch.into_iter().map(turn).collect())
         })
         .await

@@ -184,7 +184,7 @@ fn insert(
 ) -> Result<MessageId> {
     let state = match role {
         Role::Assistant => MessageState::Streaming,
-        Role::System | Role::User => MessageState::Complete,
+        Role::System | Role::User | Role::Tool => MessageState::Complete,
     };
     let sql =
         "INSERT INTO messages (conversation_id, parent_id, role, text, state, model, created_at_ms)

@@ -162,11 +162,11 @@ impl FakeWorker {
         let Some(Command::Generate { id, request }) = self.command().await else {
             panic!("no request");
         };
-        let Prompt::Chat(messages) = request.prompt else {
+        let Prompt::Chat(chat) = request.prompt else {
             panic!("no chat");
         };
         let line = |message: ChatMessage| format!("{}: {}", message.role.as_str(), message.content);
-        (id, messages.into_iter().map(line).collect())
+        (id, chat.messages.into_iter().map(line).collect())
     }
 
     pub(crate) async fn step(&mut self, id: GenerationId, event: GenerationEvent) {
@@ -186,6 +186,7 @@ impl FakeWorker {
         let event = GenerationEvent::Token {
             text: text.into(),
             generated_tokens: 1,
+            logprobs: Vec::new(),
         };
         self.step(id, event).await;
     }
