@@ -31,7 +31,7 @@ fn main() {
                 std::thread::spawn(move || say(id, &request, &stop));
             }
             Command::Cancel { .. } => current().store(true, Ordering::Relaxed),
-            Command::ForgetCache | Command::Ask { .. } => {}
+            Command::ForgetCache | Command::Ask { .. } | Command::Withdraw { .. } => {}
         }
     }
 }

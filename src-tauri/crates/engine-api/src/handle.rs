@@ -137,7 +137,12 @@ impl Engine {
             parts: sender,
         };
         self.orders.send(order).map_err(|_| pipe_closed())?;
-        Ok(Answers { parts, over: false })
+        Ok(Answers {
+            id,
+            parts,
+            orders: self.orders.clone(),
+            over: false,
+        })
     }
 
     /// Lets the worker forget its KV cache: the next prompt is computed whole.
@@ -203,9 +208,11 @@ impl Drop for Generation {
     }
 }
 
-/// The parts of the answer to a question, as they come.
+/// The parts of the answer to a question, as they come. Dropping it withdraws the question.
 #[derive(Debug)]
 pub struct Answers {
+    id: QuestionId,
+    orders: mpsc::UnboundedSender<Order>,
     parts: mpsc::UnboundedReceiver<AnswerPart>,
     over: bool,
 }
@@ -220,6 +227,16 @@ impl Answers {
         let part = part.unwrap_or_else(|| Err(pipe_closed()));
         self.over = part.as_ref().map_or(true, Answer::is_last);
         Some(part)
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        if !self.over {
+            let command = Command::Withdraw { id: self.id };
+            // A worker that is gone answers nothing.
+            let _ = self.orders.send(Order::Send(command));
+        }
     }
 }
 

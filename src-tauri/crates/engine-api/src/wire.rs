@@ -46,6 +46,11 @@ pub enum Command {
         /// What is asked.
         question: Box<Question>,
     },
+    /// Nobody waits for the answer to a question any more.
+    Withdraw {
+        /// Its name.
+        id: QuestionId,
+    },
 }
 
 /// From the worker to the app.

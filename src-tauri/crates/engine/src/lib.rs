@@ -7,20 +7,18 @@
 pub mod cpu;
 pub mod decoder;
 pub mod files;
-mod generate;
 pub mod gguf;
 pub mod kv;
 mod llama;
-mod model;
-mod outbox;
+pub mod model;
 mod sampler;
 pub mod scheduler;
-mod serve;
 mod stop;
 mod template;
 mod timing;
 mod tokenizer;
 pub mod weights;
+mod worker;
 
 pub use model::Model;
-pub use serve::serve;
+pub use worker::serve;

@@ -83,11 +83,31 @@ impl Tokenizer {
         self.end_of_turn.contains(&id)
     }
 
-    /// Turns ids into text as they come: whole characters only, special tokens silent.
-    pub(crate) fn decoder(&self) -> impl FnMut(u32) -> Result<Option<String>, tokenizers::Error> {
-        let mut stream = self.inner.decode_stream(true);
-        move |id| stream.step(id)
+    pub(crate) fn begin(&self) -> Option<u32> {
+        self.begin
     }
+
+    /// The text that `id` completes: whole characters only, special tokens silent.
+    pub(crate) fn decode_next(
+        &self,
+        state: &mut StreamState,
+        id: u32,
+    ) -> Result<Option<String>, tokenizers::Error> {
+        let StreamState {
+            ids,
+            prefix,
+            prefix_index,
+        } = state;
+        tokenizers::step_decode_stream(&self.inner, vec![id], true, ids, prefix, prefix_index)
+    }
+}
+
+/// Where a stream of ids is.
+#[derive(Debug, Default)]
+pub(crate) struct StreamState {
+    ids: Vec<u32>,
+    prefix: String,
+    prefix_index: usize,
 }
 
 /// Each token needs a row of the embedding; spare rows are common and harmless.

@@ -23,7 +23,7 @@ pub use sequence::SequenceId;
 pub use snapshots::{Snapshots, state_bytes};
 
 use crate::decoder::{Chunk, RecurrentState};
-use crate::kv::{PAGE_TOKENS, PageStore};
+use crate::kv::{PAGE_TOKENS, PageId, PageStore};
 use engine_api::EngineError;
 use sequence::Sequence;
 use shares::shares;
@@ -161,9 +161,46 @@ impl Scheduler {
         self.leave(&mut sequence);
     }
 
+    /// Pages for something that is computed beside the sequences; `None` when so many can't be had. They are to be given
+    /// back.
+    pub fn take_pages(&mut self, count: usize) -> Option<Vec<PageId>> {
+        if self.held.available() < count {
+            return None;
+        }
+        let pages: Vec<_> = std::iter::from_fn(|| self.held.take())
+            .take(count)
+            .collect();
+        if pages.len() == count {
+            return Some(pages);
+        }
+        self.give_back(&pages);
+        None
+    }
+
+    /// Gives back what [`Self::take_pages`] gave.
+    pub fn give_back(&mut self, pages: &[PageId]) {
+        self.held.release_all(pages);
+    }
+
+    /// The pages themselves.
+    pub fn store(&mut self) -> &mut PageStore {
+        self.held.pager.store()
+    }
+
+    /// The recurrent layers before the first token, for a model that has some.
+    pub fn empty_state(&self) -> Option<&RecurrentState> {
+        self.empty_state.as_ref()
+    }
+
     /// Whether there is nothing to do.
     pub fn is_idle(&self) -> bool {
         self.running.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether a running sequence has read its prompt and waits for one token after the other.
+    pub fn somebody_writes(&self) -> bool {
+        let mut running = self.running.iter();
+        running.any(|sequence| sequence.tokens.len() > sequence.prompt_tokens)
     }
 
     /// How far a sequence is; `None` for one that is over.
@@ -177,12 +214,6 @@ impl Scheduler {
             computed_tokens: sequence.computed,
             is_running,
         })
-    }
-
-    /// The tokens of a running sequence.
-    pub fn tokens(&self, id: SequenceId) -> &[u32] {
-        let sequence = self.running.iter().find(|sequence| sequence.id == id);
-        sequence.map_or(&[], |sequence| &sequence.tokens)
     }
 
     /// Bytes of keys, values and recurrent states in memory.
@@ -254,10 +285,16 @@ impl Scheduler {
         Ok(stepped)
     }
 
-    /// The logits of row `at` of the last step.
-    pub fn row(&mut self, at: usize, rows: usize) -> &mut [f32] {
-        let length = self.logits.len() / rows.max(1);
-        &mut self.logits[at * length..(at + 1) * length]
+    /// Row `at` of the logits of a step, and the tokens of the sequence that it is for.
+    pub fn row(&mut self, stepped: &Stepped, at: usize) -> (&mut [f32], &[u32]) {
+        let length = self.logits.len() / stepped.rows.len().max(1);
+        let id = stepped.rows.get(at);
+        let sequence = self
+            .running
+            .iter()
+            .find(|sequence| Some(&sequence.id) == id);
+        let tokens = sequence.map_or(&[][..], |sequence| &sequence.tokens);
+        (&mut self.logits[at * length..(at + 1) * length], tokens)
     }
 
     /// Lets begin who came first, as long as there are pages.

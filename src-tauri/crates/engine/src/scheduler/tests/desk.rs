@@ -147,13 +147,15 @@ impl Desk {
         self.computed += stepped.computed_tokens;
         self.pauses += (before + stepped.begun.len()).saturating_sub(self.scheduler.running.len());
         for (at, id) in stepped.rows.iter().enumerate() {
-            self.write(*id, at, stepped.rows.len());
+            self.write(&stepped, at, *id);
         }
         stepped
     }
 
-    fn write(&mut self, id: SequenceId, at: usize, rows: usize) {
-        let row = self.scheduler.row(at, rows);
+    fn write(&mut self, stepped: &Stepped, at: usize, id: SequenceId) {
+        let (row, tokens) = self.scheduler.row(stepped, at);
+        let (_, wish) = &self.open[&id];
+        assert!(tokens.starts_with(&wish.prompt));
         let token = row
             .iter()
             .position(|logit| *logit > 0.5)
