@@ -2,7 +2,7 @@
 //!
 //! Frequencies and angles are rounded to `f32` step by step as transformers rounds them: models were trained with these
 //! roundings, which far positions show. Sines and cosines are computed anew for the rows of each step: a table of all
-//! positions would be larger than what it saves. Sources: YaRN, arXiv 2309.00071; transformers' `modeling_rope_utils`.
+//! positions would be larger than what it saves. Sources: `YaRN`, arXiv 2309.00071; transformers' `modeling_rope_utils`.
 
 use super::description::{RopeDescription, RopeFactors, RopeScaling, RopeStyle, Yarn};
 use super::source::Source;
@@ -110,7 +110,7 @@ fn yarn_share(yarn: &Yarn, description: &RopeDescription, pair: f64) -> f64 {
         (low, high) = (low.floor(), high.ceil());
     }
     let (low, high) = (low.max(0.0), high.min(dims - 1.0));
-    let width = if high == low { 0.001 } else { high - low };
+    let width = if high > low { high - low } else { 0.001 };
     ((pair - low) / width).clamp(0.0, 1.0)
 }
 

@@ -9,7 +9,7 @@ use super::per_layer::Shares;
 use super::scratch::ScratchSizes;
 use super::{Chunk, Decoder, LogitsWanted};
 use crate::cpu::Sequence;
-use crate::kv::{PAGE_TOKENS, PageStore};
+use crate::kv::{PAGE_TOKENS, PageId, PageStore};
 use engine_api::EngineError;
 
 impl Decoder {
@@ -51,38 +51,33 @@ impl Decoder {
         Ok(self.finish(wanted.len()))
     }
 
-    fn check(&self, pages: &PageStore, chunks: &[Chunk]) -> Result<(), EngineError> {
-        let shape = self.description.page_shape(pages.shape().kv_type);
+    fn check(&self, store: &PageStore, chunks: &[Chunk]) -> Result<(), EngineError> {
+        let shape = self.description.page_shape(store.shape().kv_type);
+        let reason = if shape == *store.shape() {
+            let reason = |chunk| self.refusal(store, chunk);
+            chunks.iter().find_map(reason)
+        } else {
+            Some("these pages are another model's")
+        };
         let refuse = |reason: &str| EngineError::InvalidRequest {
             reason: reason.to_owned(),
         };
-        if shape != *pages.shape() {
-            return Err(refuse("these pages are another model's"));
+        reason.map_or(Ok(()), |reason| Err(refuse(reason)))
+    }
+
+    fn refusal(&self, store: &PageStore, chunk: &Chunk) -> Option<&'static str> {
+        let known = |token: &u32| (*token as usize) < self.description.vocabulary;
+        if chunk.tokens.is_empty() || !chunk.tokens.iter().all(known) {
+            return Some("a chunk has no tokens, or one that the vocabulary hasn't");
         }
-        for chunk in chunks {
-            let vocabulary = self.description.vocabulary;
-            let known = |token: &u32| (*token as usize) < vocabulary;
-            let room = chunk.pages.len() * PAGE_TOKENS;
-            let end = chunk.start.checked_add(chunk.tokens.len());
-            if chunk.tokens.is_empty() || !chunk.tokens.iter().all(known) {
-                return Err(refuse(
-                    "a chunk has no tokens, or one that the vocabulary hasn't",
-                ));
-            }
-            let paged = shape.layers.is_empty() || end.is_some_and(|end| end <= room);
-            if !paged
-                || chunk
-                    .pages
-                    .iter()
-                    .any(|page| page.0 as usize >= pages.len())
-            {
-                return Err(refuse("a chunk has too few pages"));
-            }
-            if !self.fits(chunk) {
-                return Err(refuse("a chunk lacks its recurrent state"));
-            }
+        let room = chunk.pages.len() * PAGE_TOKENS;
+        let end = chunk.start.checked_add(chunk.tokens.len());
+        let paged = store.shape().layers.is_empty() || end.is_some_and(|end| end <= room);
+        let here = |id: &PageId| (id.0 as usize) < store.len();
+        if !paged || !chunk.pages.iter().all(here) {
+            return Some("a chunk has too few pages");
         }
-        Ok(())
+        (!self.fits(chunk)).then_some("a chunk lacks its recurrent state")
     }
 
     fn fits(&self, chunk: &Chunk) -> bool {
@@ -283,7 +278,7 @@ impl Decoder {
             description,
             ..
         } = self;
-        let Some(per_layer) = &weights.layers[at].per_layer else {
+        let Some(per_layer) = &weights.layers[at].second else {
             return;
         };
         let (embedding, layers) = (description.embedding, description.layers.len());

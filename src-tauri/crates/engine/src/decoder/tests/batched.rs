@@ -9,7 +9,7 @@ use proptest::prelude::*;
 type Run = (Vec<Vec<u32>>, Vec<Vec<usize>>);
 
 fn runs() -> impl Strategy<Value = Run> {
-    let token = 0..u32::try_from(VOCABULARY).unwrap();
+    let token = 0..u32::try_from(VOCABULARY).expect("a tiny model works");
     let sequences = proptest::collection::vec(proptest::collection::vec(token, 1..80), 1..4);
     let steps = proptest::collection::vec(proptest::collection::vec(0usize..40, 4), 0..6);
     (sequences, steps)
@@ -17,7 +17,7 @@ fn runs() -> impl Strategy<Value = Run> {
 
 fn check(tiny: &Tiny, kv_type: KvType, (sequences, steps): &Run) {
     let (_file, checkpoint) = tiny.open();
-    let mut decoder = load(&checkpoint).unwrap();
+    let mut decoder = load(&checkpoint).expect("a tiny model works");
     let vocabulary = decoder.description().vocabulary;
     let mut store = PageStore::new(decoder.page_shape(kv_type));
     let new = |tokens: &Vec<u32>| Running::new(tokens, &decoder, &mut store);
@@ -37,7 +37,9 @@ fn check(tiny: &Tiny, kv_type: KvType, (sequences, steps): &Run) {
                 one.chunk((**count).min(left))
             })
             .collect();
-        let mut logits = decoder.step(&mut store, &mut chunks).unwrap();
+        let mut logits = decoder
+            .step(&mut store, &mut chunks)
+            .expect("a tiny model works");
         for ((one, _), end) in parts.iter_mut().zip(ends) {
             let (own, others) = logits.split_at(end * vocabulary);
             one.logits.extend_from_slice(own);

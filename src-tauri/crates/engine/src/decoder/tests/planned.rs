@@ -16,7 +16,7 @@ fn a_plan_says_within_three_percent_what_the_model_then_takes() {
     };
     let check = |tiny: Tiny| {
         let (_file, checkpoint) = tiny.open();
-        let mut decoder = load(&checkpoint).unwrap();
+        let mut decoder = load(&checkpoint).expect("a tiny model works");
         let demand = Demand {
             context_tokens: 100,
             parallel: 1,
@@ -25,17 +25,19 @@ fn a_plan_says_within_three_percent_what_the_model_then_takes() {
             step_logits: 100,
             quantize: None,
         };
-        let plan = plan(decoder.description(), &checkpoint, &demand).unwrap();
+        let plan = plan(decoder.description(), &checkpoint, &demand).expect("a tiny model works");
         near(plan.weights_bytes, decoder.weights_bytes(), "weights");
         let tensors: u64 = checkpoint
             .tensors
             .values()
-            .map(|info| info.size_bytes())
+            .map(crate::files::TensorInfo::size_bytes)
             .sum();
         near(plan.weights_bytes, tensors, "tensors");
         let mut store = PageStore::new(decoder.page_shape(KvType::F32));
         let mut running = Running::new(&[1; 100], &decoder, &mut store);
-        decoder.step(&mut store, &mut [running.chunk(100)]).unwrap();
+        decoder
+            .step(&mut store, &mut [running.chunk(100)])
+            .expect("a tiny model works");
         near(
             plan.kv_bytes,
             (store.len() * store.shape().page_bytes()) as u64,

@@ -38,7 +38,10 @@ fn settings(architecture: &'static str) -> Vec<(String, Setting)> {
     let named = |key: &str| format!("{architecture}.{key}");
     let mut settings = vec![("general.architecture".into(), Setting::Text(architecture))];
     for (key, number) in whole {
-        settings.push((named(key), Setting::Whole(u32::try_from(number).unwrap())));
+        settings.push((
+            named(key),
+            Setting::Whole(u32::try_from(number).expect("a tiny model works")),
+        ));
     }
     let epsilon = named("attention.layer_norm_rms_epsilon");
     settings.push((epsilon, Setting::Float(1e-5)));
@@ -84,7 +87,7 @@ pub(super) fn gemma2() -> Tiny {
     }
 }
 
-/// A mixture, with windows, sinks, biases and YaRN.
+/// A mixture, with windows, sinks, biases and `YaRN`.
 pub(super) fn gpt_oss() -> Tiny {
     let mut settings = settings("gpt-oss");
     let more = [
@@ -123,8 +126,8 @@ impl Tiny {
     /// Written to a new file and opened.
     pub(super) fn open(&self) -> (TinyFile, Checkpoint) {
         let file = TinyFile::new();
-        std::fs::write(&file.0, self.bytes()).unwrap();
-        let checkpoint = Checkpoint::open(&file.0).unwrap();
+        std::fs::write(&file.0, self.bytes()).expect("a tiny model works");
+        let checkpoint = Checkpoint::open(&file.0).expect("a tiny model works");
         (file, checkpoint)
     }
 
@@ -140,7 +143,11 @@ impl Tiny {
         let mut offset = 0u64;
         for (name, shape) in &self.tensors {
             text(&mut bytes, name);
-            bytes.extend(u32::try_from(shape.len()).unwrap().to_le_bytes());
+            bytes.extend(
+                u32::try_from(shape.len())
+                    .expect("a tiny model works")
+                    .to_le_bytes(),
+            );
             for size in shape.iter().rev() {
                 bytes.extend((*size as u64).to_le_bytes());
             }
