@@ -79,7 +79,7 @@ pub enum NormKind {
 pub enum MixerDescription {
     /// Softmax attention over keys and values.
     Attention(AttentionDescription),
-    /// Attention over one compressed vector a position (DeepSeek).
+    /// Attention over one compressed vector a position (`DeepSeek`).
     Mla(MlaDescription),
     /// A gated convolution over few positions (LFM2).
     ShortConv(ShortConvDescription),
@@ -110,8 +110,6 @@ pub struct AttentionDescription {
     pub qk_norm: QkNorm,
     /// Its ε, also the values'.
     pub epsilon: f32,
-    /// Whether queries and keys are normed after they are turned, not before.
-    pub norm_after_rope: bool,
     /// Whether values are normed over their head, without weights.
     pub value_norm: bool,
     /// Positions that one sees, itself included; `None` for all before it.
@@ -197,11 +195,11 @@ pub enum RopeScaling {
         /// By how much.
         factor: f64,
     },
-    /// Slow pairs divided by `factor`, fast ones untouched, a ramp between (YaRN, arXiv 2309.00071).
+    /// Slow pairs divided by `factor`, fast ones untouched, a ramp between (`YaRN`, arXiv 2309.00071).
     Yarn(Yarn),
 }
 
-/// YaRN's numbers.
+/// `YaRN`'s numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Yarn {
     /// By how much slow pairs are divided.

@@ -20,7 +20,7 @@ pub(super) struct Layer {
     pub(super) feed_forward_norm: Option<NormWeights>,
     pub(super) feed_forward_post_norm: Option<NormWeights>,
     pub(super) residual_scale: f32,
-    pub(super) per_layer: Option<PerLayer>,
+    pub(super) second: Option<PerLayer>,
     pub(super) output_scale: f32,
 }
 
@@ -67,7 +67,7 @@ impl Layer {
             feed_forward_norm,
             feed_forward_post_norm,
             residual_scale: layer.residual_scale,
-            per_layer: per_layer.transpose()?,
+            second: per_layer.transpose()?,
             output_scale: output_scale(layer, source)?,
         })
     }

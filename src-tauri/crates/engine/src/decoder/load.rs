@@ -107,13 +107,13 @@ fn reader(
 ) {
     loop {
         let piece = pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let Some(piece) = piece else { return };
+        let Some(mut piece) = piece else { return };
         let news = if cancelled.load(Ordering::Relaxed) {
             Err(EngineError::InvalidRequest {
                 reason: "loading was cancelled".into(),
             })
         } else {
-            read(checkpoint, piece)
+            read(checkpoint, &mut piece)
         };
         // Nobody listens once another reader has failed.
         let failed = news.is_err();
@@ -123,16 +123,14 @@ fn reader(
     }
 }
 
-fn read(checkpoint: &Checkpoint, piece: Piece) -> News {
+fn read(checkpoint: &Checkpoint, piece: &mut Piece) -> News {
     let length = piece.into.len() as u64;
-    let failed = |error| EngineError::InvalidModel {
-        file: checkpoint.path.display().to_string(),
-        reason: format!("tensor {} can't be read: {error}", piece.name),
+    let Piece { name, skip, into } = piece;
+    let failed = |error| {
+        super::families::invalid(checkpoint, format!("tensor {name} can't be read: {error}"))
     };
-    checkpoint
-        .read(piece.name, piece.skip, piece.into)
-        .map_err(failed)?;
-    forget(checkpoint, piece.name, piece.skip, length);
+    checkpoint.read(name, *skip, into).map_err(failed)?;
+    forget(checkpoint, name, *skip, length);
     Ok(length)
 }
 

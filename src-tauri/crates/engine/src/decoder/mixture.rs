@@ -223,23 +223,14 @@ impl MixtureWeights {
         let chosen = &step.room.chosen;
         let inner = scratch.take(picks * size);
         let up = scratch.take(picks * if fused { 2 * size } else { size });
-        match &self.gate {
-            Some(gate) => {
-                let both = &mut [(gate, &mut *inner), (&self.up, &mut *up)];
-                ops::experts(step.pool, step.input, read, chosen, used, both);
-                ops::gate(step.pool, self.activation, inner, up);
-            }
-            None => {
-                ops::experts(
-                    step.pool,
-                    step.input,
-                    read,
-                    chosen,
-                    used,
-                    &mut [(&self.up, &mut *up)],
-                );
-                ops::close(step.pool, self.activation, up, inner, size);
-            }
+        if let Some(gate) = &self.gate {
+            let both = &mut [(gate, &mut *inner), (&self.up, &mut *up)];
+            ops::experts(step.pool, step.input, read, chosen, used, both);
+            ops::gate(step.pool, self.activation, inner, up);
+        } else {
+            let one = &mut [(&self.up, &mut *up)];
+            ops::experts(step.pool, step.input, read, chosen, used, one);
+            ops::close(step.pool, self.activation, up, inner, size);
         }
         let inner = Rows::new(inner, size);
         ops::experts(
@@ -361,7 +352,9 @@ fn router_norm(
     };
     let mut weights = source.floats("ffn_gate_inp.scale", &[embedding])?;
     let share = inverse_root(embedding);
-    weights.iter_mut().for_each(|weight| *weight *= share);
+    for weight in &mut weights {
+        *weight *= share;
+    }
     Ok(Some(NormWeights::rms(weights, epsilon)))
 }
 

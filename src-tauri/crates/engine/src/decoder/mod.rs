@@ -22,6 +22,8 @@ pub mod routing;
 mod scratch;
 pub mod source;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use description::Description;
 pub use norm::NormWeights;

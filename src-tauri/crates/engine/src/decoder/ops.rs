@@ -245,29 +245,23 @@ pub fn add_weighted(out: &mut [f32], more: &[f32], weights: &[f32]) {
 
 /// `out += factor · more`.
 pub fn add_scaled(out: &mut [f32], more: &[f32], factor: f32) {
-    if factor == 1.0 {
-        out.iter_mut()
-            .zip(more)
-            .for_each(|(out, more)| *out += more);
-    } else {
-        out.iter_mut()
-            .zip(more)
-            .for_each(|(out, more)| *out += factor * more);
+    for (out, more) in out.iter_mut().zip(more) {
+        *out += factor * more;
     }
 }
 
 /// `values *= factor`.
 pub fn scale(values: &mut [f32], factor: f32) {
-    if factor != 1.0 {
-        values.iter_mut().for_each(|value| *value *= factor);
+    for value in values {
+        *value *= factor;
     }
 }
 
 /// `cap · tanh(value / cap)`.
 pub fn cap(_pool: &Pool, cap: f32, values: &mut [f32]) {
-    values
-        .iter_mut()
-        .for_each(|value| *value = cap * (*value / cap).tanh());
+    for value in values {
+        *value = cap * (*value / cap).tanh();
+    }
 }
 
 /// A token's row of an embedding.

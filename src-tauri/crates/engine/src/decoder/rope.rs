@@ -1,7 +1,8 @@
 //! Rotations: how far each pair of elements turns at each position of a step.
 //!
-//! Angles are computed in `f64` and kept as sines and cosines in `f32`, anew for the rows of each step: a table of all
-//! positions would be larger than what it saves. Sources: YaRN, arXiv 2309.00071; transformers' `modeling_rope_utils`.
+//! Frequencies and angles are rounded to `f32` step by step as transformers rounds them: models were trained with these
+//! roundings, which far positions show. Sines and cosines are computed anew for the rows of each step: a table of all
+//! positions would be larger than what it saves. Sources: `YaRN`, arXiv 2309.00071; transformers' `modeling_rope_utils`.
 
 use super::description::{RopeDescription, RopeFactors, RopeScaling, RopeStyle, Yarn};
 use super::source::Source;
@@ -16,7 +17,7 @@ pub struct Rope {
     /// Elements of a head that turn.
     pub dims: usize,
     /// What each pair turns by from one position to the next.
-    frequencies: Vec<f64>,
+    frequencies: Vec<f32>,
     magnitude: f64,
 }
 
@@ -65,7 +66,8 @@ impl Rope {
         sines.clear();
         for position in positions {
             for frequency in &self.frequencies {
-                let (sine, cosine) = (*position as f64 * frequency).sin_cos();
+                let angle = f64::from(*position as f32 * frequency);
+                let (sine, cosine) = angle.sin_cos();
                 cosines.push((cosine * self.magnitude) as f32);
                 sines.push((sine * self.magnitude) as f32);
             }
@@ -73,19 +75,23 @@ impl Rope {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "elements of a head")]
-fn frequencies(description: &RopeDescription, factors: &[f32]) -> Vec<f64> {
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "elements of a head; each step is rounded to f32"
+)]
+fn frequencies(description: &RopeDescription, factors: &[f32]) -> Vec<f32> {
     let dims = description.dims as f64;
     let one = |pair: usize| {
-        let plain = description.base.powf(-2.0 * pair as f64 / dims);
-        let divisor = factors.get(pair).map_or(1.0, |factor| f64::from(*factor));
-        let plain = plain / divisor;
+        let power = description.base.powf(2.0 * pair as f64 / dims) as f32;
+        let plain = 1.0 / (power * factors.get(pair).unwrap_or(&1.0));
         match description.scaling {
             RopeScaling::None => plain,
-            RopeScaling::Linear { factor } => plain / factor,
+            RopeScaling::Linear { factor } => plain / factor as f32,
             RopeScaling::Yarn(yarn) => {
-                let share = yarn_share(&yarn, description, pair as f64);
-                plain / yarn.factor * share + plain * (1.0 - share)
+                let share = yarn_share(&yarn, description, pair as f64) as f32;
+                let divided = 1.0 / (yarn.factor as f32 * power);
+                divided * share + plain * (1.0 - share)
             }
         }
     };
@@ -104,7 +110,7 @@ fn yarn_share(yarn: &Yarn, description: &RopeDescription, pair: f64) -> f64 {
         (low, high) = (low.floor(), high.ceil());
     }
     let (low, high) = (low.max(0.0), high.min(dims - 1.0));
-    let width = if high == low { 0.001 } else { high - low };
+    let width = if high > low { high - low } else { 0.001 };
     ((pair - low) / width).clamp(0.0, 1.0)
 }
 
@@ -125,14 +131,14 @@ mod tests {
 
     #[test]
     fn pairs_turn_by_powers_of_the_base_divided_by_what_is_asked() {
-        let check = |scaling: RopeScaling, factors: &[f32], expected: [f64; 3]| {
+        let check = |scaling: RopeScaling, factors: &[f32], expected: [f32; 3]| {
             let description = RopeDescription {
                 scaling,
                 ..plain(1000.0, 6)
             };
             let found = frequencies(&description, factors);
             for (found, expected) in found.iter().zip(expected) {
-                assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+                assert!((found - expected).abs() < 1e-7, "{found} {expected}");
             }
         };
         check(RopeScaling::None, &[], [1.0, 0.1, 0.01]);

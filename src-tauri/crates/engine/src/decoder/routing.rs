@@ -113,13 +113,13 @@ fn weigh(routing: &Routing, chosen: &mut [(u32, f32)]) {
     }
     if routing.normalize {
         let sum: f32 = chosen.iter().map(|(_, weight)| *weight).sum();
-        chosen
-            .iter_mut()
-            .for_each(|(_, weight)| *weight /= sum.max(1e-20));
+        for (_, weight) in &mut *chosen {
+            *weight /= sum.max(1e-20);
+        }
     }
-    chosen
-        .iter_mut()
-        .for_each(|(_, weight)| *weight *= routing.scale);
+    for (_, weight) in chosen {
+        *weight *= routing.scale;
+    }
 }
 
 fn softmax<T>(items: &mut [T], value: impl Fn(&mut T) -> &mut f32) {
@@ -133,7 +133,9 @@ fn softmax<T>(items: &mut [T], value: impl Fn(&mut T) -> &mut f32) {
         *value = (*value - max).exp();
         sum += *value;
     }
-    items.iter_mut().for_each(|item| *value(item) /= sum);
+    for item in items {
+        *value(item) /= sum;
+    }
 }
 
 #[cfg(test)]

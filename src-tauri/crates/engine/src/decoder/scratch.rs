@@ -10,7 +10,7 @@ use crate::cpu::Input;
 
 /// Numbers in each buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScratchSizes {
+pub(super) struct ScratchSizes {
     residual: usize,
     mixer: usize,
     feed_forward: usize,
@@ -22,7 +22,7 @@ pub struct ScratchSizes {
 
 impl ScratchSizes {
     /// Sizes for a step of so many rows, of which so many want logits.
-    pub fn of(description: &Description, rows: usize, logit_rows: usize) -> Self {
+    pub(super) fn of(description: &Description, rows: usize, logit_rows: usize) -> Self {
         let layers = &description.layers;
         let largest = |of: &dyn Fn(usize) -> usize| (0..layers.len()).map(of).max().unwrap_or(0);
         let embedding = description.embedding;
@@ -44,7 +44,7 @@ impl ScratchSizes {
     }
 
     /// Bytes of all of them.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let numbers = 3 * self.residual
             + self.mixer
             + self.feed_forward

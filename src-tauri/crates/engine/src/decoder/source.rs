@@ -12,7 +12,7 @@ use engine_api::EngineError;
 use std::collections::{BTreeMap, HashMap};
 
 /// A tensor as it will lie in memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// What it becomes.
     pub form: Form,
@@ -201,10 +201,9 @@ impl<'a> Source<'a> {
             info.tensor_type,
             TensorType::F32 | TensorType::F16 | TensorType::BF16
         );
-        if let Some(target) = self.quantize {
-            if float && columns.is_multiple_of(target.block_elements()) {
-                return Ok(target);
-            }
+        let fits = |target: &TensorType| float && columns.is_multiple_of(target.block_elements());
+        if let Some(target) = self.quantize.filter(fits) {
+            return Ok(target);
         }
         if cpu::can_compute(info.tensor_type) {
             return Ok(info.tensor_type);
@@ -245,7 +244,7 @@ impl<'a> Source<'a> {
     }
 
     fn want(&mut self, name: &str, wanted: Wanted) -> Result<(), EngineError> {
-        let before = self.wanted.insert(name.to_owned(), wanted.clone());
+        let before = self.wanted.insert(name.to_owned(), wanted);
         match before {
             Some(before) if before != wanted => Err(EngineError::internal(format!(
                 "tensor {name} is wanted in two forms"

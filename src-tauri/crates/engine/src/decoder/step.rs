@@ -9,7 +9,7 @@ use super::per_layer::Shares;
 use super::scratch::ScratchSizes;
 use super::{Chunk, Decoder, LogitsWanted};
 use crate::cpu::Sequence;
-use crate::kv::{PAGE_TOKENS, PageStore};
+use crate::kv::{PAGE_TOKENS, PageId, PageStore};
 use engine_api::EngineError;
 
 impl Decoder {
@@ -27,49 +27,57 @@ impl Decoder {
         chunks: &mut [Chunk],
     ) -> Result<&[f32], EngineError> {
         self.check(pages, chunks)?;
-        let rows = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
+        let rows: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
+        if rows == 0 {
+            return Ok(&[]);
+        }
         let wanted = wanted_rows(chunks);
         self.scratch
             .grow(&ScratchSizes::of(&self.description, rows, wanted.len()));
         self.begin(chunks, rows);
-        for layer in 0..self.weights.layers.len() {
-            self.layer(layer, pages, chunks, rows);
+        let last = self.weights.layers.len() - 1;
+        for layer in 0..last {
+            self.mix(layer, pages, chunks, rows);
+            self.feed(layer, rows);
         }
-        Ok(self.finish(&wanted))
+        self.mix(last, pages, chunks, rows);
+        if self.weights.per_layer.is_some() {
+            self.feed(last, rows);
+            self.keep(&wanted);
+        } else {
+            self.keep(&wanted);
+            self.feed(last, wanted.len());
+        }
+        Ok(self.finish(wanted.len()))
     }
 
-    fn check(&self, pages: &PageStore, chunks: &[Chunk]) -> Result<(), EngineError> {
-        let shape = self.description.page_shape(pages.shape().kv_type);
+    fn check(&self, store: &PageStore, chunks: &[Chunk]) -> Result<(), EngineError> {
+        let shape = self.description.page_shape(store.shape().kv_type);
+        let reason = if shape == *store.shape() {
+            let reason = |chunk| self.refusal(store, chunk);
+            chunks.iter().find_map(reason)
+        } else {
+            Some("these pages are another model's")
+        };
         let refuse = |reason: &str| EngineError::InvalidRequest {
             reason: reason.to_owned(),
         };
-        if shape != *pages.shape() {
-            return Err(refuse("these pages are another model's"));
+        reason.map_or(Ok(()), |reason| Err(refuse(reason)))
+    }
+
+    fn refusal(&self, store: &PageStore, chunk: &Chunk) -> Option<&'static str> {
+        let known = |token: &u32| (*token as usize) < self.description.vocabulary;
+        if chunk.tokens.is_empty() || !chunk.tokens.iter().all(known) {
+            return Some("a chunk has no tokens, or one that the vocabulary hasn't");
         }
-        for chunk in chunks {
-            let vocabulary = self.description.vocabulary;
-            let known = |token: &u32| (*token as usize) < vocabulary;
-            let room = chunk.pages.len() * PAGE_TOKENS;
-            let end = chunk.start.checked_add(chunk.tokens.len());
-            if chunk.tokens.is_empty() || !chunk.tokens.iter().all(known) {
-                return Err(refuse(
-                    "a chunk has no tokens, or one that the vocabulary hasn't",
-                ));
-            }
-            let paged = shape.layers.is_empty() || end.is_some_and(|end| end <= room);
-            if !paged
-                || chunk
-                    .pages
-                    .iter()
-                    .any(|page| page.0 as usize >= pages.len())
-            {
-                return Err(refuse("a chunk has too few pages"));
-            }
-            if !self.fits(chunk) {
-                return Err(refuse("a chunk lacks its recurrent state"));
-            }
+        let room = chunk.pages.len() * PAGE_TOKENS;
+        let end = chunk.start.checked_add(chunk.tokens.len());
+        let paged = store.shape().layers.is_empty() || end.is_some_and(|end| end <= room);
+        let here = |id: &PageId| (id.0 as usize) < store.len();
+        if !paged || !chunk.pages.iter().all(here) {
+            return Some("a chunk has too few pages");
         }
-        Ok(())
+        (!self.fits(chunk)).then_some("a chunk lacks its recurrent state")
     }
 
     fn fits(&self, chunk: &Chunk) -> bool {
@@ -120,24 +128,40 @@ impl Decoder {
         }
     }
 
-    fn layer(&mut self, at: usize, pages: &mut PageStore, chunks: &mut [Chunk], rows: usize) {
+    /// The first part of a layer.
+    fn mix(&mut self, at: usize, pages: &mut PageStore, chunks: &mut [Chunk], rows: usize) {
         let elements = rows * self.description.embedding;
         if !matches!(self.weights.layers[at].mixer, Mixer::None) {
-            self.mix(at, pages, chunks, elements);
+            self.mixer(at, pages, chunks, elements);
             self.add(at, elements, |layer| &layer.mixer_post_norm);
+        }
+    }
+
+    /// The second part of a layer.
+    fn feed(&mut self, at: usize, rows: usize) {
+        let elements = rows * self.description.embedding;
+        if rows == 0 {
+            return;
         }
         if !matches!(
             self.weights.layers[at].feed_forward,
             FeedForwardWeights::None
         ) {
-            self.feed(at, elements);
+            self.feed_forward(at, elements);
             self.add(at, elements, |layer| &layer.feed_forward_post_norm);
         }
         self.mix_per_layer(at, rows);
-        ops::scale(
-            &mut self.scratch.residual[..elements],
-            self.weights.layers[at].output_scale,
-        );
+        let scale = self.weights.layers[at].output_scale;
+        ops::scale(&mut self.scratch.residual[..elements], scale);
+    }
+
+    /// Only wanted rows go on.
+    fn keep(&mut self, wanted: &[usize]) {
+        let embedding = self.description.embedding;
+        for (to, row) in wanted.iter().enumerate() {
+            let from = row * embedding..(row + 1) * embedding;
+            self.scratch.residual.copy_within(from, to * embedding);
+        }
     }
 
     /// Norms what a part gave and adds it to the stream.
@@ -159,7 +183,7 @@ impl Decoder {
         );
     }
 
-    fn mix(&mut self, at: usize, pages: &mut PageStore, chunks: &mut [Chunk], elements: usize) {
+    fn mixer(&mut self, at: usize, pages: &mut PageStore, chunks: &mut [Chunk], elements: usize) {
         let Self {
             weights,
             scratch,
@@ -207,7 +231,7 @@ impl Decoder {
         }
     }
 
-    fn feed(&mut self, at: usize, elements: usize) {
+    fn feed_forward(&mut self, at: usize, elements: usize) {
         let Self {
             weights,
             scratch,
@@ -254,7 +278,7 @@ impl Decoder {
             description,
             ..
         } = self;
-        let Some(per_layer) = &weights.layers[at].per_layer else {
+        let Some(per_layer) = &weights.layers[at].second else {
             return;
         };
         let (embedding, layers) = (description.embedding, description.layers.len());
@@ -278,8 +302,8 @@ impl Decoder {
         ops::add_scaled(residual, given, 1.0);
     }
 
-    /// Only wanted rows go through the last norm and the output matrix.
-    fn finish(&mut self, wanted: &[usize]) -> &[f32] {
+    /// The last norm and the output matrix.
+    fn finish(&mut self, rows: usize) -> &[f32] {
         let Self {
             weights,
             scratch,
@@ -288,20 +312,15 @@ impl Decoder {
             ..
         } = self;
         let embedding = description.embedding;
-        for (to, row) in wanted.iter().enumerate() {
-            let from = row * embedding..(row + 1) * embedding;
-            scratch.normed[to * embedding..(to + 1) * embedding]
-                .copy_from_slice(&scratch.residual[from]);
-        }
-        let normed = &mut scratch.normed[..wanted.len() * embedding];
+        let normed = &mut scratch.residual[..rows * embedding];
         weights.output_norm.forward_in_place(pool, normed);
-        let logits = &mut scratch.logits[..wanted.len() * description.vocabulary];
-        if !wanted.is_empty() {
-            let rows = Rows::new(normed, embedding);
+        let logits = &mut scratch.logits[..rows * description.vocabulary];
+        if rows > 0 {
+            let normed = Rows::new(normed, embedding);
             ops::linears(
                 pool,
                 &mut scratch.input,
-                rows,
+                normed,
                 &mut [(&weights.output, &mut *logits)],
             );
         }

@@ -77,7 +77,7 @@ fn rope_scaling(keys: &Keys) -> Result<RopeScaling, EngineError> {
     let factor = keys.positive("rope.scaling.factor", old)?;
     match keys.text("rope.scaling.type").unwrap_or("linear") {
         "none" | "longrope" => Ok(RopeScaling::None),
-        "linear" if factor == 1.0 => Ok(RopeScaling::None),
+        "linear" if (factor - 1.0).abs() < f64::EPSILON => Ok(RopeScaling::None),
         "linear" => Ok(RopeScaling::Linear { factor }),
         "yarn" => Ok(RopeScaling::Yarn(yarn(keys, factor)?)),
         other => Err(keys.unsupported(format!("its rotation is scaled by {other}"))),
@@ -95,7 +95,7 @@ fn yarn(keys: &Keys, factor: f64) -> Result<Yarn, EngineError> {
     })
 }
 
-/// YaRN's factor on sines and cosines: `m(factor, 1) / m(factor, all)` with `m(f, s) = 0.1 · s · ln f + 1`, the divisor
+/// `YaRN`'s factor on sines and cosines: `m(factor, 1) / m(factor, all)` with `m(f, s) = 0.1 · s · ln f + 1`, the divisor
 /// where the model names `all` (`mscale_all_dim`).
 pub(super) fn yarn_magnitude(scaling: &RopeScaling, all: Option<f64>) -> f64 {
     let RopeScaling::Yarn(Yarn { factor, .. }) = scaling else {
@@ -160,7 +160,6 @@ pub(super) fn attention(
         rope: Some(0),
         qk_norm: QkNorm::None,
         epsilon: keys.rms_epsilon()?,
-        norm_after_rope: false,
         value_norm: false,
         window: None,
         softcap: None,
@@ -192,7 +191,7 @@ pub fn root(size: usize) -> f32 {
     narrow((size as f64).sqrt())
 }
 
-/// A gated feed-forward part with SiLU.
+/// A gated feed-forward part with `SiLU`.
 ///
 /// # Errors
 /// [`EngineError::InvalidModel`] if its width is missing.

@@ -38,9 +38,10 @@ fn layer(keys: &Keys, at: usize, windowed: &[bool]) -> Result<LayerDescription, 
         activation: Activation::Gelu,
         ..dense(keys, at, windowed.len())?
     };
-    let feed_forward = match keys.has(&format!("blk.{at}.ffn_gate_inp.weight")) {
-        true => mixture_of(keys, dense)?,
-        false => FeedForward::Dense(dense),
+    let feed_forward = if keys.has(&format!("blk.{at}.ffn_gate_inp.weight")) {
+        mixture_of(keys, dense)?
+    } else {
+        FeedForward::Dense(dense)
     };
     Ok(LayerDescription {
         output_scale: keys.has(&format!("blk.{at}.layer_output_scale.weight")),
@@ -55,9 +56,10 @@ fn attention_of(
 ) -> Result<AttentionDescription, EngineError> {
     let window = keys.number("attention.sliding_window")?;
     let local = windowed[at];
-    let dim = match local {
-        true => keys.number("attention.key_length_swa")?,
-        false => keys.number("attention.key_length")?,
+    let dim = if local {
+        keys.number("attention.key_length_swa")?
+    } else {
+        keys.number("attention.key_length")?
     };
     Ok(AttentionDescription {
         key_dim: dim,

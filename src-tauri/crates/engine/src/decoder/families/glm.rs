@@ -35,9 +35,10 @@ pub(super) fn glm4moe(keys: &Keys) -> Result<Description, EngineError> {
     let layers = layer_count(keys)?;
     let leading = keys.count("leading_dense_block_count")?.unwrap_or(0);
     let layer = |at: usize| {
-        let feed_forward = match at < leading {
-            true => FeedForward::Dense(dense(keys, at, layers)?),
-            false => sparse(keys)?,
+        let feed_forward = if at < leading {
+            FeedForward::Dense(dense(keys, at, layers)?)
+        } else {
+            sparse(keys)?
         };
         let normed = keys.has(&format!("blk.{at}.attn_q_norm.weight"));
         let attention = AttentionDescription {

@@ -1,4 +1,4 @@
-//! gpt-oss: sinks, every other layer over a window, YaRN without rounding, a mixture with clamped SwiGLU and biases.
+//! gpt-oss: sinks, every other layer over a window, `YaRN` without rounding, a mixture with clamped `SwiGLU` and biases.
 
 use super::common::{attention, layer_count, model, pre_norm_layer, rms, rope, window_pattern};
 use super::keys::Keys;
@@ -22,21 +22,21 @@ pub(super) fn gpt_oss(keys: &Keys) -> Result<Description, EngineError> {
             ..yarn
         });
     }
-    let layer = |at: usize| layer(keys, attention(keys, at, layers)?, windowed[at]);
+    let layer = |at: usize| layer(keys, &attention(keys, at, layers)?, windowed[at]);
     let built = (0..layers).map(layer).collect::<Result<_, _>>()?;
     model(keys, vec![rope], built)
 }
 
 fn layer(
     keys: &Keys,
-    attention: AttentionDescription,
+    attention: &AttentionDescription,
     windowed: bool,
 ) -> Result<LayerDescription, EngineError> {
     let window = keys.number("attention.sliding_window")?;
     let attention = AttentionDescription {
         sinks: true,
         window: windowed.then_some(window),
-        ..attention
+        ..attention.clone()
     };
     let feed_forward = feed_forward(keys)?;
     Ok(LayerDescription {

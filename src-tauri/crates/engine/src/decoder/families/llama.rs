@@ -1,4 +1,4 @@
-//! Llama and what is built like it: Llama 2 and 3, Mistral, Mixtral, SmolLM2 (`llama`), Ministral (`mistral3`), SmolLM3.
+//! Llama and what is built like it: Llama 2 and 3, Mistral, Mixtral, `SmolLM2` (`llama`), Ministral (`mistral3`), `SmolLM3`.
 
 use super::common::{attention, dense, layer_count, model, pre_norm_layer, rope, yarn_magnitude};
 use super::keys::{Keys, narrow};
@@ -13,7 +13,7 @@ pub(super) fn llama(keys: &Keys) -> Result<Description, EngineError> {
     build(keys, rope_of(keys)?, |_, attention| attention)
 }
 
-/// Ministral 3: YaRN, and queries that grow with their position.
+/// Ministral 3: `YaRN`, and queries that grow with their position.
 pub(super) fn mistral3(keys: &Keys) -> Result<Description, EngineError> {
     let mut rope = rope_of(keys)?;
     let all = keys.float("rope.scaling.yarn_log_multiplier")?;
@@ -26,7 +26,7 @@ pub(super) fn mistral3(keys: &Keys) -> Result<Description, EngineError> {
     })
 }
 
-/// SmolLM3: each fourth layer has no positions.
+/// `SmolLM3`: each fourth layer has no positions.
 pub(super) fn smollm3(keys: &Keys) -> Result<Description, EngineError> {
     build(keys, rope_of(keys)?, |layer, attention| {
         AttentionDescription {

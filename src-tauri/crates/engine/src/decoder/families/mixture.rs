@@ -23,7 +23,7 @@ pub(super) fn softmax_mixture(keys: &Keys, size: usize) -> Result<FeedForward, E
     )?)))
 }
 
-/// A mixture with this routing, SiLU and separate gates.
+/// A mixture with this routing, `SiLU` and separate gates.
 ///
 /// # Errors
 /// [`EngineError::InvalidModel`] for missing keys.
@@ -46,12 +46,13 @@ pub(super) fn mixture(keys: &Keys, size: usize, routing: Routing) -> Result<Mixt
 /// Some files hold gate and up in one tensor.
 fn expert_gate(keys: &Keys) -> Gate {
     let tensors = &keys.checkpoint.tensors;
-    match tensors
+    if tensors
         .keys()
         .any(|name| name.ends_with("ffn_gate_up_exps.weight"))
     {
-        true => Gate::Fused,
-        false => Gate::Separate,
+        Gate::Fused
+    } else {
+        Gate::Separate
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) fn weights_scale(keys: &Keys) -> Result<f32, EngineError> {
     Ok(if scale == 0.0 { 1.0 } else { narrow(scale) })
 }
 
-/// Routing as DeepSeek V3's and GLM 4.5's keys say it.
+/// Routing as `DeepSeek` V3's and GLM 4.5's keys say it.
 ///
 /// # Errors
 /// [`EngineError::UnsupportedModel`] for a kind of scores that is unknown here.
@@ -96,7 +97,7 @@ pub(super) fn named_routing(keys: &Keys, otherwise: Score) -> Result<Routing, En
     })
 }
 
-/// A shared expert of this width, with SiLU.
+/// A shared expert of this width, with `SiLU`.
 pub(super) fn shared(size: usize) -> Shared {
     Shared {
         dense: Dense {

@@ -1,4 +1,4 @@
-//! OLMo 2 and 3: norms only after each part, and over all query and key heads together; OLMo 3 has windows.
+//! `OLMo` 2 and 3: norms only after each part, and over all query and key heads together; `OLMo` 3 has windows.
 
 use super::common::{
     attention, dense, layer_count, model, pre_norm_layer, rms, rope, unscaled, window_pattern,

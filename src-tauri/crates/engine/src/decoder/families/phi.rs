@@ -1,4 +1,4 @@
-//! Phi-3 and Phi-4: q, k, v in one matrix, gate and up in one, rotation over a part of the head, LongRoPE.
+//! Phi-3 and Phi-4: q, k, v in one matrix, gate and up in one, rotation over a part of the head, `LongRoPE`.
 
 use super::common::{attention, dense, layer_count, model, pre_norm_layer, rope};
 use super::keys::Keys;

@@ -30,9 +30,10 @@ fn build(keys: &Keys, qk_norm: QkNorm, sparse: bool) -> Result<Description, Engi
             qk_norm,
             ..attention(keys, layer, layers)?
         };
-        let feed_forward = match sparse {
-            true => softmax_mixture(keys, keys.number("expert_feed_forward_length")?)?,
-            false => FeedForward::Dense(dense(keys, layer, layers)?),
+        let feed_forward = if sparse {
+            softmax_mixture(keys, keys.number("expert_feed_forward_length")?)?
+        } else {
+            FeedForward::Dense(dense(keys, layer, layers)?)
         };
         pre_norm_layer(keys, attention, feed_forward)
     };

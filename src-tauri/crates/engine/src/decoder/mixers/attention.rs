@@ -98,9 +98,10 @@ impl Attention {
             value,
             output: source.linear("attn_output", embedding, widths.result)?,
             query_norm: qk_norm(description, "attn_q_norm", widths.query, source)?,
-            key_norm: match own {
-                true => qk_norm(description, "attn_k_norm", widths.key, source)?,
-                false => None,
+            key_norm: if own {
+                qk_norm(description, "attn_k_norm", widths.key, source)?
+            } else {
+                None
             },
             value_norm: value_norm(description),
             sinks: sinks.transpose()?,
@@ -198,18 +199,13 @@ impl Attention {
         if let Some(norm) = &self.value_norm {
             norm.forward_in_place(step.pool, values);
         }
-        if !self.description.norm_after_rope {
-            self.norm(step, queries, keys);
-        }
+        self.norm(step, queries, keys);
         if let Some(rope) = self.description.rope {
             let key_dim = self.description.key_dim;
             step.turns[rope].apply(step.pool, queries, self.description.heads, key_dim);
             if own {
                 step.turns[rope].apply(step.pool, keys, self.description.kv_heads, key_dim);
             }
-        }
-        if self.description.norm_after_rope {
-            self.norm(step, queries, keys);
         }
         if let Some(temperature) = &self.description.temperature {
             ops::warm(temperature, step.positions, queries);

@@ -1,4 +1,4 @@
-//! Attention over one compressed vector a position (DeepSeek V2 and V3).
+//! Attention over one compressed vector a position (`DeepSeek` V2 and V3).
 //!
 //! Not written yet: no family describes it, so nothing reaches it. Its cache is [`crate::kv::LayerKv`] with one head
 //! and `value_dim: 0`: values are read out of the keys.
