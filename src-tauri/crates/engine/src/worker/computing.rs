@@ -88,9 +88,7 @@ impl Computing {
     }
 
     fn load(&mut self, path: &Path, options: &LoadOptions) {
-        // Two models at once would be twice the memory: the old one goes first, with all that it was at.
-        self.fail(&EngineError::ModelNotLoaded);
-        self.model = None;
+        self.unload();
         let cancelled = self.running.flag(Name::Load);
         let outbox = self.outbox.clone();
         let load = || {
@@ -107,6 +105,17 @@ impl Computing {
             }
             Err(error) => self.outbox.send(&Report::LoadFailed { error }),
         }
+    }
+
+    /// Two models at once would be twice the memory: the old one goes first, with all that it was at.
+    fn unload(&mut self) {
+        for id in self.generations.keys().copied().collect::<Vec<_>>() {
+            self.end(id, Err(EngineError::ModelNotLoaded));
+        }
+        for (id, ..) in std::mem::take(&mut self.evaluations) {
+            self.unanswered(id, EngineError::ModelNotLoaded);
+        }
+        self.model = None;
     }
 
     fn prepare(&mut self, arrived: Box<Arrived>) {
@@ -144,9 +153,7 @@ impl Computing {
     }
 
     fn step(&mut self) {
-        let Some(model) = &mut self.model else {
-            return self.fail(&EngineError::ModelNotLoaded);
-        };
+        let Some(model) = &mut self.model else { return };
         let start = Instant::now();
         let budget = self.pace.step_tokens(model.scheduler.somebody_writes());
         match guarded(|| model.step(budget)) {

@@ -104,8 +104,8 @@ impl Generation {
     ) -> Result<Next, EngineError> {
         let read = Instant::now();
         let token = self.sampler.sample(logits, tokens);
-        let first = *self.first_token.get_or_insert(read);
-        if self.timings.ttft_ms == 0.0 {
+        let first = self.first_token.unwrap_or(read);
+        if self.first_token.is_none() {
             self.prompt_is_read(first);
         }
         if self.stop_at_end_of_turn && self.prompts.tokenizer.ends_turn(token) {
@@ -128,6 +128,7 @@ impl Generation {
     }
 
     fn prompt_is_read(&mut self, now: Instant) {
+        self.first_token = Some(now);
         self.timings.ttft_ms = ms(now - self.arrival);
         self.timings.prefill_ms = self.began.map_or(0.0, |began| ms(now - began));
         self.timings.prefill_tokens_per_second =
