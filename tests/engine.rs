@@ -60,7 +60,7 @@ async fn answer(engine: &Engine, request: GenerateRequest) -> Result<Answer, Eng
                     timings,
                 });
             }
-            GenerationEvent::Queued | GenerationEvent::Prefill { .. } => {}
+            _ => {}
         }
     }
 }
@@ -69,7 +69,7 @@ fn chat(messages: &[ChatMessage]) -> GenerateRequest {
     GenerateRequest {
         sampling: Sampling::greedy(),
         max_tokens: Some(24),
-        ..GenerateRequest::new(Prompt::Chat(messages.to_vec()))
+        ..GenerateRequest::new(Prompt::chat(messages.to_vec()))
     }
 }
 

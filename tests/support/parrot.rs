@@ -80,6 +80,7 @@ fn say(id: GenerationId, request: &GenerateRequest, stop: &AtomicBool) {
         tell(GenerationEvent::Token {
             text,
             generated_tokens,
+            logprobs: Vec::new(),
         });
         let due = PACE * generated_tokens;
         std::thread::sleep(due.saturating_sub(start.elapsed()));
@@ -98,8 +99,8 @@ fn say(id: GenerationId, request: &GenerateRequest, stop: &AtomicBool) {
 
 fn last_words(prompt: &Prompt) -> String {
     match prompt {
-        Prompt::Chat(messages) => messages.last().map(|last| last.content.clone()),
-        Prompt::Tokens(_) => None,
+        Prompt::Chat(chat) => chat.messages.last().map(|last| last.content.clone()),
+        Prompt::Text(_) | Prompt::Tokens(_) => None,
     }
     .unwrap_or_default()
 }

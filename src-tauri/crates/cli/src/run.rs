@@ -108,10 +108,7 @@ fn read_all(mut stdin: impl Read) -> Result<String, Stop> {
 }
 
 fn request(args: &RunArgs, prompt: String) -> GenerateRequest {
-    let system = args.system.clone().map(|content| ChatMessage {
-        role: Role::System,
-        content,
-    });
+    let system = args.system.clone().map(ChatMessage::system);
     let messages = system
         .into_iter()
         .chain([ChatMessage::user(prompt)])
@@ -129,7 +126,7 @@ fn request(args: &RunArgs, prompt: String) -> GenerateRequest {
         },
         max_tokens: args.max_tokens,
         stop: args.stop.clone(),
-        ..GenerateRequest::new(Prompt::Chat(messages))
+        ..GenerateRequest::new(Prompt::chat(messages))
     }
 }
 
@@ -199,7 +196,7 @@ mod tests {
         let default = request(&args(&["hi"]), "hi".into());
         assert_eq!(
             default,
-            GenerateRequest::new(Prompt::Chat(vec![ChatMessage::user("hi")]))
+            GenerateRequest::new(Prompt::chat(vec![ChatMessage::user("hi")]))
         );
         let line = [
             "--temperature",
@@ -233,14 +230,15 @@ mod tests {
             min_p: 0.25,
             temperature: 0.0,
             seed: Some(7),
+            ..Sampling::default()
         };
         assert_eq!(all.sampling, sampling);
         assert_eq!(all.max_tokens, Some(9));
         assert_eq!(all.stop, ["a", "b"]);
-        let Prompt::Chat(messages) = all.prompt else {
+        let Prompt::Chat(chat) = all.prompt else {
             panic!("no chat");
         };
-        let turns = messages.iter().map(|m| (m.role, m.content.as_str()));
+        let turns = chat.messages.iter().map(|m| (m.role, m.content.as_str()));
         assert!(turns.eq([(Role::System, "be brief"), (Role::User, "hi")]));
     }
 

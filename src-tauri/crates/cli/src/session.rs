@@ -135,7 +135,7 @@ async fn follow(
             Some(Ok(GenerationEvent::Finished { reason, timings })) => {
                 return Ok(Finished { reason, timings });
             }
-            Some(Ok(GenerationEvent::Queued | GenerationEvent::Prefill { .. })) => {}
+            Some(Ok(_)) => {}
             Some(Err(error)) => return Err(Ending::Engine(error)),
             None => return Err(Ending::Engine(EngineError::crashed("it said nothing more"))),
         }
@@ -200,6 +200,7 @@ mod tests {
             let tokens = texts.iter().map(|text| GenerationEvent::Token {
                 text: (*text).into(),
                 generated_tokens: 1,
+                logprobs: Vec::new(),
             });
             let finished = ends.then_some(GenerationEvent::Finished {
                 reason: if waits_for_cancel {

@@ -1,5 +1,6 @@
 //! What a worker tells of itself and of a running generation.
 
+use crate::ToolCall;
 use serde::{Deserialize, Serialize};
 
 /// How far a load has come.
@@ -92,7 +93,28 @@ pub struct Timings {
     pub decode_tokens_per_second: Option<f64>,
 }
 
-/// One step of a generation. `Queued`, then `Prefill`s, then `Token`s, then `Finished`, which is the last.
+/// A token with its log-probability in the model's own distribution, before any penalty, filter or temperature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token.
+    pub id: u32,
+    /// Its bytes, which may be part of a character.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability, at least -9999.
+    pub logprob: f32,
+}
+
+/// A token that was written, beside those that the model held for likeliest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Logprobs {
+    /// The one that was taken.
+    pub token: TokenLogprob,
+    /// As many as asked for, likeliest first.
+    pub top: Vec<TokenLogprob>,
+}
+
+/// One step of a generation. `Queued`, then `Prefill`s, then `Reasoning`, `Token`s and `ToolCall`s, then `Finished`,
+/// which is the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum GenerationEvent {
@@ -109,6 +131,23 @@ pub enum GenerationEvent {
     Token {
         /// The text.
         text: String,
+        /// Tokens written so far.
+        generated_tokens: u32,
+        /// Of the tokens since the event before, if the request asked for them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        logprobs: Vec<Logprobs>,
+    },
+    /// Text of the model's thinking to append, which is no part of the answer.
+    Reasoning {
+        /// The text.
+        text: String,
+        /// Tokens written so far.
+        generated_tokens: u32,
+    },
+    /// The model asks for a function to be called. Whole calls only; several may come.
+    ToolCall {
+        /// What to call.
+        call: ToolCall,
         /// Tokens written so far.
         generated_tokens: u32,
     },

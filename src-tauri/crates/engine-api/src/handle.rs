@@ -353,6 +353,7 @@ mod tests {
             event: GenerationEvent::Token {
                 text: text.into(),
                 generated_tokens: 1,
+                logprobs: Vec::new(),
             },
         }
     }

@@ -7,15 +7,22 @@
 //! Invariant: however the worker ends or misbehaves (answers, dies, writes rubbish), every [`Generation`] ends, either with
 //! [`GenerationEvent::Finished`] or with an [`EngineError`].
 
+mod chat;
 mod error;
 mod event;
 mod handle;
 mod request;
+mod sampling;
 pub mod wire;
 mod worker;
 
+pub use chat::{Chat, ChatMessage, Role, Tool, ToolCall};
 pub use error::EngineError;
-pub use event::{FinishReason, GenerationEvent, LoadProgress, LoadedModel, MemoryUse, Timings};
+pub use event::{
+    FinishReason, GenerationEvent, LoadProgress, LoadedModel, Logprobs, MemoryUse, Timings,
+    TokenLogprob,
+};
 pub use handle::{Engine, Generation};
-pub use request::{ChatMessage, GenerateRequest, GenerationId, Prompt, Role, Sampling};
+pub use request::{Constraint, GenerateRequest, GenerationId, Prompt};
+pub use sampling::{Dry, Sampling};
 pub use worker::{Worker, WorkerExit};

@@ -1,139 +1,72 @@
 //! What one asks of a loaded model.
 
-use crate::EngineError;
+use crate::{Chat, ChatMessage, EngineError, Sampling};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most functions that one request may offer.
+const MAX_TOOLS: usize = 1024;
 
 /// Names one generation of one worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GenerationId(pub u32);
 
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, specta::Type)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The rules of the conversation.
-    System,
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
-}
-
-impl Role {
-    /// The name that chat templates and the database use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-}
-
-/// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChatMessage {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said.
-    pub content: String,
-}
-
-impl ChatMessage {
-    /// A turn of the person.
-    pub fn user(content: impl Into<String>) -> Self {
-        Self {
-            role: Role::User,
-            content: content.into(),
-        }
-    }
-
-    /// A turn of the model.
-    pub fn assistant(content: impl Into<String>) -> Self {
-        Self {
-            role: Role::Assistant,
-            content: content.into(),
-        }
-    }
-}
-
 /// What the model reads before it writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "value", rename_all = "snake_case")]
 pub enum Prompt {
-    /// A conversation, put into the model's chat template. When its last turn is the assistant's, the model goes on
-    /// with that turn instead of beginning a new one.
-    Chat(Vec<ChatMessage>),
+    /// A conversation, put into the model's chat template; reasoning and tool calls are parsed out of the answer.
+    Chat(Chat),
+    /// Text that the model goes on with. Special tokens in it count as such; the answer comes as it is.
+    Text(String),
     /// Token ids as they are, for benches and comparisons.
     Tokens(Vec<u32>),
 }
 
-/// How the next token is chosen from the logits. Filters apply in the order of the fields.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Sampling {
-    /// Divides the logit of a token (multiplies a negative one) seen in the last `repeat_last_tokens`; 1 is off.
-    pub repeat_penalty: f32,
-    /// How many of the latest tokens the repeat penalty looks at.
-    pub repeat_last_tokens: u32,
-    /// Keeps the K most likely tokens; 0 is off.
-    pub top_k: u32,
-    /// Keeps the smallest set of tokens whose probabilities add up to this; 1 is off.
-    pub top_p: f32,
-    /// Drops tokens less likely than this share of the most likely one; 0 is off.
-    pub min_p: f32,
-    /// Flattens (>1) or sharpens (<1) the distribution; 0 always takes the most likely token.
-    pub temperature: f32,
-    /// Same seed, same model, same machine, same prompt: same text. `None` draws one.
-    pub seed: Option<u64>,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self {
-            repeat_penalty: 1.05,
-            repeat_last_tokens: 64,
-            top_k: 40,
-            top_p: 0.9,
-            min_p: 0.05,
-            temperature: 0.4,
-            seed: None,
-        }
-    }
-}
-
-impl Sampling {
-    /// Always the most likely token.
-    pub fn greedy() -> Self {
-        Self {
-            temperature: 0.0,
-            repeat_penalty: 1.0,
-            ..Self::default()
-        }
+impl Prompt {
+    /// A conversation without tools.
+    pub fn chat(messages: Vec<ChatMessage>) -> Self {
+        Self::Chat(messages.into())
     }
 
     fn validate(&self) -> Result<(), EngineError> {
-        let rules = [
-            (
-                self.temperature.is_finite() && (0.0..=10.0).contains(&self.temperature),
-                "temperature must be from 0 to 10",
-            ),
-            (
-                self.top_p > 0.0 && self.top_p <= 1.0,
-                "top_p must be above 0 and at most 1",
-            ),
-            (
-                (0.0..1.0).contains(&self.min_p),
-                "min_p must be at least 0 and below 1",
-            ),
-            (
-                self.repeat_penalty > 0.0 && self.repeat_penalty <= 10.0,
-                "repeat_penalty must be above 0 and at most 10",
-            ),
-        ];
-        first_broken(&rules)
+        let is_empty = match self {
+            Self::Chat(chat) => chat.messages.is_empty(),
+            Self::Text(text) => text.is_empty(),
+            Self::Tokens(ids) => ids.is_empty(),
+        };
+        first_broken(&[(!is_empty, "the prompt is empty")])?;
+        match self {
+            Self::Chat(chat) => first_broken(&[
+                (
+                    chat.tools.len() <= MAX_TOOLS,
+                    "at most 1024 tools are taken",
+                ),
+                (
+                    chat.tools.iter().all(|tool| !tool.name.is_empty()),
+                    "a tool must have a name",
+                ),
+                (
+                    chat.tools.iter().all(|tool| tool.parameters.is_object()),
+                    "a tool's parameters must be a JSON schema, an object",
+                ),
+            ]),
+            Self::Text(_) | Self::Tokens(_) => Ok(()),
+        }
     }
+}
+
+/// What the answer must be. Tokens that would break it are never chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "value", rename_all = "snake_case")]
+pub enum Constraint {
+    /// JSON that fits this schema.
+    JsonSchema(Value),
+    /// Text that this regular expression matches from beginning to end.
+    Regex(String),
+    /// Text that this grammar produces, in llguidance's dialect of Lark.
+    Lark(String),
 }
 
 /// One generation.
@@ -149,6 +82,9 @@ pub struct GenerateRequest {
     pub stop: Vec<String>,
     /// Whether the model may end its turn. Benches say no, to get as many tokens as they asked for.
     pub stop_at_end_of_turn: bool,
+    /// What the answer must be; `None` is free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<Constraint>,
 }
 
 impl GenerateRequest {
@@ -160,6 +96,7 @@ impl GenerateRequest {
             max_tokens: None,
             stop: Vec::new(),
             stop_at_end_of_turn: true,
+            constraint: None,
         }
     }
 
@@ -169,12 +106,8 @@ impl GenerateRequest {
     /// [`EngineError::InvalidRequest`] names the first field that is out of its range.
     pub fn validate(&self) -> Result<(), EngineError> {
         self.sampling.validate()?;
-        let prompt_is_empty = match &self.prompt {
-            Prompt::Chat(messages) => messages.is_empty(),
-            Prompt::Tokens(ids) => ids.is_empty(),
-        };
+        self.prompt.validate()?;
         first_broken(&[
-            (!prompt_is_empty, "the prompt is empty"),
             (self.max_tokens != Some(0), "max_tokens must be at least 1"),
             (
                 self.stop.iter().all(|s| !s.is_empty()),
@@ -185,7 +118,7 @@ impl GenerateRequest {
     }
 }
 
-fn first_broken(rules: &[(bool, &str)]) -> Result<(), EngineError> {
+pub(crate) fn first_broken(rules: &[(bool, &str)]) -> Result<(), EngineError> {
     match rules.iter().find(|(holds, _)| !holds) {
         Some((_, reason)) => Err(EngineError::invalid_request(*reason)),
         None => Ok(()),
@@ -195,6 +128,8 @@ fn first_broken(rules: &[(bool, &str)]) -> Result<(), EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tool;
+    use serde_json::json;
 
     #[test]
     fn out_of_range_fields_are_named() {
@@ -206,13 +141,26 @@ mod tests {
             assert!(error.contains(word), "{error:?} does not name {word:?}");
         };
         check(|r| r.sampling.temperature = f32::NAN, "temperature");
-        check(|r| r.sampling.temperature = -0.1, "temperature");
-        check(|r| r.sampling.top_p = 0.0, "top_p");
-        check(|r| r.sampling.min_p = 1.0, "min_p");
-        check(|r| r.sampling.repeat_penalty = 0.0, "repeat_penalty");
         check(|r| r.max_tokens = Some(0), "max_tokens");
         check(|r| r.stop = vec![String::new()], "stop string");
-        check(|r| r.prompt = Prompt::Chat(vec![]), "prompt");
+        check(|r| r.prompt = Prompt::chat(vec![]), "prompt");
+        check(|r| r.prompt = Prompt::Text(String::new()), "prompt");
+        let tool = |name: &str, parameters| {
+            Prompt::Chat(Chat {
+                tools: vec![Tool {
+                    name: name.into(),
+                    description: None,
+                    parameters,
+                }],
+                ..vec![ChatMessage::user("hi")].into()
+            })
+        };
+        let named = |prompt| {
+            let error = GenerateRequest::new(prompt).validate();
+            error.expect_err("no such tool").to_string()
+        };
+        assert!(named(tool("", json!({}))).contains("name"));
+        assert!(named(tool("f", json!(1))).contains("parameters"));
         check(|r| r.prompt = Prompt::Tokens(vec![]), "prompt");
     }
 }

@@ -48,7 +48,8 @@ pub(crate) fn generate(
 
 fn prompt_ids(model: &Model, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
     match prompt {
-        Prompt::Chat(messages) => model.tokenize_chat(messages),
+        Prompt::Chat(chat) => model.tokenize_chat(&chat.messages),
+        Prompt::Text(text) => model.tokenize_text(text),
         Prompt::Tokens(ids) => {
             let vocabulary = model.info().vocabulary_tokens;
             match ids.iter().find(|id| **id >= vocabulary) {
@@ -160,6 +161,7 @@ impl Run<'_> {
         self.listener.memory(self.model.memory());
         self.listener.emit(GenerationEvent::Token {
             text,
+            logprobs: Vec::new(),
             generated_tokens: self.timings.generated_tokens,
         });
     }

@@ -122,6 +122,14 @@ impl Model {
             .map_err(EngineError::internal)
     }
 
+    /// Token ids of a text that the model goes on with.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] when the tokenizer fails on it.
+    pub fn tokenize_text(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.tokenizer.encode(text).map_err(EngineError::internal)
+    }
+
     /// Starts on `prompt` from the longest held state that is a beginning of it, leaving at least one token to
     /// compute. Returns how many tokens are spared.
     pub(crate) fn resume(&mut self, prompt: &[u32]) -> usize {

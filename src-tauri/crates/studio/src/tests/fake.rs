@@ -161,11 +161,22 @@ impl FakeWorker {
         let Some(Command::Generate { id, request }) = self.command().await else {
             panic!("no request");
         };
-        let Prompt::Chat(messages) = request.prompt else {
+        let Prompt::Chat(chat) = request.prompt else {
             panic!("no chat");
         };
         let line = |message: ChatMessage| format!("{}: {}", message.role.as_str(), message.content);
-        (id, messages.into_iter().map(line).collect())
+        (id, chat.messages.into_iter().map(line).collect())
+    }
+
+    /// Expects a request for a generation; returns the turns of its prompt.
+    pub(crate) async fn turns(&mut self) -> Vec<ChatMessage> {
+        match self.command().await {
+            Some(Command::Generate { request, .. }) => match request.prompt {
+                Prompt::Chat(chat) => chat.messages,
+                other => panic!("no chat: {other:?}"),
+            },
+            other => panic!("no request: {other:?}"),
+        }
     }
 
     pub(crate) async fn step(&mut self, id: GenerationId, event: GenerationEvent) {
@@ -185,6 +196,7 @@ impl FakeWorker {
         let event = GenerationEvent::Token {
             text: text.into(),
             generated_tokens: 1,
+            logprobs: Vec::new(),
         };
         self.step(id, event).await;
     }

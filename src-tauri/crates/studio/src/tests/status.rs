@@ -78,6 +78,7 @@ async fn the_speed_shows_while_tokens_come_and_the_timings_after() {
                 GenerationEvent::Token {
                     text,
                     generated_tokens,
+                    logprobs: Vec::new(),
                 },
             )
             .await;
