@@ -3,9 +3,26 @@
 //! Invariant, which "batched equals alone" rests on: what a kernel gives for one token depends on that token's inputs
 //! alone, to the last bit, however many tokens are computed with it and however many threads compute.
 
+mod attention;
+mod avx512;
 pub mod causal_conv;
+mod float;
 pub mod gated_delta;
+mod input;
+mod kv_rows;
+mod matmul;
+mod norm;
+mod panel;
+mod pool;
 pub mod selective_scan;
+mod unpack;
 
-mod stand_in;
-pub use stand_in::*;
+pub use attention::{AttentionSpec, Sequence, attention};
+pub use input::Input;
+pub use kv_rows::write_kv;
+pub use matmul::{can_compute, dequantize_row, matmul, matmul_experts};
+pub use norm::{exp, rms_factor, rms_norm};
+pub use pool::Pool;
+
+#[cfg(test)]
+mod tests;
