@@ -59,7 +59,14 @@ async function settled(): Promise<void> {
 const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 function message(id: number, role: Message["role"], text: string, rest: Partial<Message> = {}): Message {
-  const base = { interruption: null, model: null, finish_reason: null, timings: null, siblings: [id] };
+  const base = {
+    reasoning: "",
+    interruption: null,
+    model: null,
+    finish_reason: null,
+    timings: null,
+    siblings: [id],
+  };
   return {
     id,
     parent_id: id > 1 ? id - 1 : null,

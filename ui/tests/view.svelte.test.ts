@@ -30,7 +30,7 @@ afterEach(() => {
 
 const MESSAGE: Message = {
   ...{ id: 2, parent_id: 1, role: "assistant", text: "Hello **you**", state: "complete", interruption: null },
-  ...{ model: "SmolLM2", finish_reason: "end_of_turn", created_at_ms: 0, siblings: [2] },
+  ...{ model: "SmolLM2", finish_reason: "end_of_turn", created_at_ms: 0, reasoning: "", siblings: [2] },
   timings: {
     ...{ prompt_tokens: 9, reused_tokens: 4, prefilled_tokens: 5, generated_tokens: 7, queue_ms: 0 },
     ...{
@@ -79,6 +79,17 @@ describe("an answer", () => {
     const page = answer({ state: "streaming", timings: null });
     expect(find(page, "regenerate")).toBeNull();
     expect(page.querySelector("article")?.getAttribute("aria-busy")).toBe("true");
+  });
+  it("folds away what was thought once there is an answer, and opens it on a click", () => {
+    const thought = (page: HTMLElement) => find(page, "reasoning")?.querySelector("em")?.textContent;
+    const thinking = { state: "streaming", text: "", reasoning: "*hm*", timings: null } as const;
+    expect(thought(answer(thinking))).toBe("hm");
+    const page = answer({ reasoning: "*hm*" });
+    expect(thought(page)).toBeUndefined();
+    find(page, "reasoning")!.querySelector("button")!.click();
+    flushSync();
+    expect(thought(page)).toBe("hm");
+    expect(find(answer({}), "reasoning")).toBeNull();
   });
   it("counts its alternatives", () => {
     expect(find(answer({ siblings: [1, 2, 3] }), "branch")?.textContent).toContain("2 / 3");

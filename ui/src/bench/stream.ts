@@ -29,7 +29,14 @@ interface Wish {
 const ID = 1;
 
 function message(id: number, role: Message["role"], state: Message["state"], text: string): Message {
-  const rest = { interruption: null, model: "bench", finish_reason: null, timings: null, siblings: [id] };
+  const rest = {
+    reasoning: "",
+    interruption: null,
+    model: "bench",
+    finish_reason: null,
+    timings: null,
+    siblings: [id],
+  };
   return { id, parent_id: id > 1 ? id - 1 : null, role, text, state, created_at_ms: 0, ...rest };
 }
 

@@ -66,6 +66,10 @@ total_tokens: number } |
 { type: "token"; 
 /**  The text. */
 text: string } | 
+/**  Text to append to the last message's reasoning. */
+{ type: "reasoning"; 
+/**  The text. */
+text: string } | 
 /**  The answer is over and stored. */
 { type: "finished"; 
 /**  The conversation with the final state of every message. */
@@ -175,6 +179,8 @@ export type Message = {
 	role: Role,
 	/**  What is said, as Markdown. */
 	text: string,
+	/**  What the model thought before it said that, as Markdown; empty for most messages. */
+	reasoning: string,
 	/**  How it stands. */
 	state: MessageState,
 	/**  Why it was interrupted, in words. */

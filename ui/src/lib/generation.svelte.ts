@@ -1,10 +1,10 @@
 /* One run of the engine as the window follows it: from the send, over the waiting, to the text that grows.
    It keeps no message: the conversation that Rust sends at the start and at the end is the truth.
-   Invariant: `text` changes at most once a frame; nothing changes after `over`. */
+   Invariant: `text` and `reasoning` change at most once a frame; nothing changes after `over`. */
 import type { ChatEvent, Conversation, ConversationId, MessageId } from "./bindings";
 import { perFrame } from "./frame";
 
-export type Phase = "sent" | "queued" | "prefill" | "decode";
+export type Phase = "sent" | "queued" | "prefill" | "thinking" | "decode";
 
 export class Generation {
   conversationId = $state<ConversationId | null>(null);
@@ -14,10 +14,16 @@ export class Generation {
   totalTokens = $state(0);
   /** What is painted of the answer so far. */
   text = $state("");
+  /** What is painted of the thinking before it. */
+  reasoning = $state("");
   stopping = $state(false);
   over = false;
   #arrived = "";
-  #paint = perFrame(() => (this.text = this.#arrived));
+  #thought = "";
+  #paint = perFrame(() => {
+    this.text = this.#arrived;
+    this.reasoning = this.#thought;
+  });
 
   /** `sent` is the person's own text, which is given back if the send is refused; null for a regeneration. */
   constructor(
@@ -45,6 +51,11 @@ export class Generation {
         this.#arrived += event.text;
         this.#paint();
         return;
+      case "reasoning":
+        this.phase = "thinking";
+        this.#thought += event.text;
+        this.#paint();
+        return;
       case "finished":
         this.over = true;
     }
@@ -56,6 +67,8 @@ export class Generation {
     this.messageId = message?.id ?? null;
     // A continued message begins with what it already says.
     this.#arrived = message?.text ?? "";
+    this.#thought = message?.reasoning ?? "";
     this.text = this.#arrived;
+    this.reasoning = this.#thought;
   }
 }

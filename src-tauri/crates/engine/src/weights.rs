@@ -159,6 +159,10 @@ impl Matrix {
     }
 
     /// The rows `from .. from + count` as a matrix that shares the bytes.
+    ///
+    /// # Panics
+    /// If there are not so many rows.
+    #[must_use]
     pub fn slice_rows(&self, from: usize, count: usize) -> Self {
         assert!(from + count <= self.rows);
         Self {

@@ -14,7 +14,7 @@ use crate::models::Models;
 use crate::running::{Claim, Wish};
 use crate::slot::LoadedEngine;
 use crate::store::{Ending, Store, StoreError, Turn};
-use engine_api::{EngineError, GenerateRequest, Generation, GenerationEvent, Prompt};
+use engine_api::{EngineError, GenerateRequest, Generation, GenerationEvent, Prompt, ToolCall};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -78,11 +78,11 @@ impl Answer {
         let Turn {
             conversation,
             answer,
-            text,
+            written,
             ..
         } = self.turn;
         self.store
-            .finish(conversation, answer, text, ending)
+            .finish(conversation, answer, written, ending)
             .await?;
         let conversation = match self.store.conversation(conversation).await {
             Err(StoreError::NotFound(_)) => return Ok(()),
@@ -198,22 +198,26 @@ impl Answer {
                 generated_tokens,
                 ..
             } => {
-                progress.began = true;
-                progress.unsaved = true;
-                progress.metered.tokens(generated_tokens, Instant::now());
-                self.turn.text.push_str(&text);
+                progress.wrote(generated_tokens);
+                self.turn.written.text.push_str(&text);
                 ChatEvent::Token { text }
             }
-            // Thinking shows that it lives; where it is shown is another view's matter.
             GenerationEvent::Reasoning {
-                generated_tokens, ..
-            }
-            | GenerationEvent::ToolCall {
-                generated_tokens, ..
+                text,
+                generated_tokens,
             } => {
-                progress.began = true;
-                progress.metered.tokens(generated_tokens, Instant::now());
-                return;
+                progress.wrote(generated_tokens);
+                self.turn.written.reasoning.push_str(&text);
+                ChatEvent::Reasoning { text }
+            }
+            GenerationEvent::ToolCall {
+                call,
+                generated_tokens,
+            } => {
+                progress.wrote(generated_tokens);
+                let text = in_words(&call);
+                self.turn.written.text.push_str(&text);
+                ChatEvent::Token { text }
             }
             // Handled where it comes from: it ends the loop.
             GenerationEvent::Finished { .. } => return,
@@ -223,8 +227,7 @@ impl Answer {
 
     fn save(&self, progress: &mut Progress) {
         if std::mem::take(&mut progress.unsaved) {
-            self.store
-                .save_text(self.turn.answer, self.turn.text.clone());
+            self.store.save(self.turn.answer, self.turn.written.clone());
         }
     }
 
@@ -250,8 +253,7 @@ impl Answer {
             )));
         }
         // Finding out how it ended may take a moment.
-        self.store
-            .save_text(self.turn.answer, self.turn.text.clone());
+        self.store.save(self.turn.answer, self.turn.written.clone());
         let why = engine.end_in_words(&error).await;
         self.models.discard(engine);
         Ok(Outcome::Over(Ending::interrupted(why)))
@@ -294,6 +296,21 @@ impl Progress {
             metered,
         }
     }
+
+    fn wrote(&mut self, generated_tokens: u32) {
+        self.began = true;
+        self.unsaved = true;
+        self.metered.tokens(generated_tokens, Instant::now());
+    }
+}
+
+/// A call that a model asks for unasked, since no tools are offered here: shown as what it is, so that it isn't lost.
+fn in_words(call: &ToolCall) -> String {
+    let arguments = serde_json::to_string_pretty(&call.arguments).unwrap_or_default();
+    format!(
+        "\n\nIt asks to call `{}`:\n\n```json\n{arguments}\n```\n",
+        call.name
+    )
 }
 
 fn save_interval() -> Interval {

@@ -81,6 +81,8 @@ pub struct Message {
     pub role: Role,
     /// What is said, as Markdown.
     pub text: String,
+    /// What the model thought before it said that, as Markdown; empty for most messages.
+    pub reasoning: String,
     /// How it stands.
     pub state: MessageState,
     /// Why it was interrupted, in words.
@@ -119,6 +121,11 @@ pub enum ChatEvent {
     },
     /// Text to append to the last message.
     Token {
+        /// The text.
+        text: String,
+    },
+    /// Text to append to the last message's reasoning.
+    Reasoning {
         /// The text.
         text: String,
     },

@@ -93,12 +93,12 @@ impl Checkpoint {
     pub fn read(&self, name: &str, skip: u64, into: &mut [u8]) -> std::io::Result<()> {
         use std::os::unix::fs::FileExt;
         let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, name.to_owned());
-        let info = self.tensor(name).ok_or_else(missing)?;
-        if skip + into.len() as u64 > info.size_bytes() {
+        let tensor = self.tensor(name).ok_or_else(missing)?;
+        if skip + into.len() as u64 > tensor.size_bytes() {
             return Err(missing());
         }
-        self.parts[info.part]
+        self.parts[tensor.part]
             .1
-            .read_exact_at(into, info.offset + skip)
+            .read_exact_at(into, tensor.offset + skip)
     }
 }

@@ -6,6 +6,15 @@ use crate::conversation::{ConversationId, MessageId, MessageState};
 use engine_api::{ChatMessage, FinishReason, Role, Timings};
 use rusqlite::Transaction;
 
+/// What is written of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// What is said.
+    pub(crate) text: String,
+    /// What was thought before; mostly empty.
+    pub(crate) reasoning: String,
+}
+
 /// How an answer ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ending {
@@ -61,8 +70,9 @@ impl Store {
     pub(crate) async fn prompt(&self, answer: MessageId) -> Result<Vec<ChatMessage>> {
         self.run(move |db| {
             let mut branch = branch(db, answer)?;
-            branch.pop_if(|last| last.role == Role::Assistant && last.text.is_empty());
-            let turn = |message: crate::Message| ChatMessage::new(message.role, message.text);
+            branch.pop_if(|last| {
+                last.role == Role::Assistant && last.text.is_empty() && last.reasoning.is_empty()
+            });
             Ok(branch.into_iter().map(turn).collect())
         })
         .await
@@ -80,11 +90,11 @@ impl Store {
     }
 
     /// Keeps what is written of a message so far. Whoever deleted it has the last word.
-    pub(crate) fn save_text(&self, message: MessageId, text: String) {
+    pub(crate) fn save(&self, message: MessageId, written: Written) {
         self.run_later(move |db| {
             db.execute(
-                "UPDATE messages SET text = ?2 WHERE id = ?1",
-                (message, text),
+                "UPDATE messages SET text = ?2, reasoning = ?3 WHERE id = ?1",
+                (message, written.text, written.reasoning),
             )?;
             Ok(())
         });
@@ -95,18 +105,27 @@ impl Store {
         &self,
         conversation: ConversationId,
         message: MessageId,
-        text: String,
+        written: Written,
         ending: Ending,
     ) -> Result<()> {
         self.run(move |db| {
-            let sql = "UPDATE messages SET text = ?2, state = ?3, interruption = ?4, finish_reason = ?5, timings = ?6
-                WHERE id = ?1";
+            let sql = "UPDATE messages SET text = ?2, state = ?3, interruption = ?4, finish_reason = ?5, timings = ?6,
+                reasoning = ?7 WHERE id = ?1";
             let finish_reason = ending.finish_reason.and_then(row::finish_reason_word);
             let timings = ending.timings.as_ref().and_then(row::timings_json);
-            db.execute(sql, (message, text, ending.state, ending.interruption, finish_reason, timings))?;
+            let Written { text, reasoning } = written;
+            db.execute(sql, (message, text, ending.state, ending.interruption, finish_reason, timings, reasoning))?;
             touch(db, conversation)
         })
         .await
+    }
+}
+
+/// A message as the engine takes it.
+fn turn(message: crate::Message) -> ChatMessage {
+    ChatMessage {
+        reasoning: Some(message.reasoning).filter(|reasoning| !reasoning.is_empty()),
+        ..ChatMessage::new(message.role, message.text)
     }
 }
 

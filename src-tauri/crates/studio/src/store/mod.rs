@@ -13,7 +13,7 @@ mod schema;
 mod turns;
 
 pub(crate) use inspect::Refusal;
-pub(crate) use messages::Ending;
+pub(crate) use messages::{Ending, Written};
 pub(crate) use schema::KNOWN_VERSION;
 pub(crate) use turns::Turn;
 

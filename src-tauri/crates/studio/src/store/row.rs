@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 /// The columns that [`message`] reads, of a table called `m`.
 pub(super) const MESSAGE_COLUMNS: &str = "m.id, m.parent_id, m.role, m.text, m.state, m.interruption, m.model, \
-     m.finish_reason, m.timings, m.created_at_ms";
+     m.finish_reason, m.timings, m.created_at_ms, m.reasoning";
 
 /// A message without its siblings.
 pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
@@ -30,6 +30,7 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
             .as_deref()
             .and_then(from_json),
         created_at_ms: time(row, 9)?,
+        reasoning: row.get(10)?,
         siblings: Vec::new(),
     })
 }

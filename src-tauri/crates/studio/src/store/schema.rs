@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x5749_434b;
 pub(crate) const KNOWN_VERSION: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from version `n` to `n + 1`.
-const STEPS: [&str; 1] = [
+const STEPS: [&str; 2] = [
     // `head_message_id` is the tip of the shown branch. `AUTOINCREMENT`, so that a late write can never meet a new row
     // that got an old number. Parents don't cascade: SQLite would recurse once for each message of a conversation, and
     // it ends that at 1,000.
@@ -42,6 +42,8 @@ const STEPS: [&str; 1] = [
     CREATE INDEX messages_by_conversation ON messages(conversation_id);
     CREATE INDEX messages_by_parent ON messages(parent_id);
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    // What a model thought before it answered.
+    "ALTER TABLE messages ADD COLUMN reasoning TEXT NOT NULL DEFAULT '';",
 ];
 
 /// Brings an open database to [`KNOWN_VERSION`], each step in a transaction of its own.

@@ -1,7 +1,7 @@
 //! Turns: the messages that an answer begins with, and the way back when it is refused.
 
 use super::conversations::{conversation_of, touch};
-use super::{Result, Store, StoreError, now_ms};
+use super::{Result, Store, StoreError, Written, now_ms};
 use crate::conversation::{ConversationId, MessageId, MessageState, title_of};
 use engine_api::{FinishReason, Role};
 use rusqlite::{Connection, OptionalExtension};
@@ -14,7 +14,7 @@ pub(crate) struct Turn {
     /// The assistant's message; its state is [`MessageState::Streaming`].
     pub(crate) answer: MessageId,
     /// What it says already: something only when it is continued.
-    pub(crate) text: String,
+    pub(crate) written: Written,
     undo: Undo,
 }
 
@@ -61,7 +61,7 @@ impl Store {
                 model.as_deref(),
             )?;
             undo.added = vec![answer, question];
-            begin(db, id, answer, String::new(), undo)
+            begin(db, id, answer, Written::default(), undo)
         })
         .await
     }
@@ -81,7 +81,7 @@ impl Store {
                 parent.ok_or(StoreError::Invalid("Only an answer can be written anew."))?;
             let answer = insert(db, id, parent, Role::Assistant, "", model.as_deref())?;
             undo.added = vec![answer];
-            begin(db, id, answer, String::new(), undo)
+            begin(db, id, answer, Written::default(), undo)
         })
         .await
     }
@@ -91,12 +91,12 @@ impl Store {
         self.run(move |db| {
             let id = conversation_of(db, message)?;
             let mut undo = undo_of(db, id)?;
-            let (outcome, text) = continuable(db, message)?;
+            let (outcome, written) = continuable(db, message)?;
             undo.continued = Some(outcome);
             let sql = "UPDATE messages SET state = ?2, interruption = NULL, finish_reason = NULL, timings = NULL
                 WHERE id = ?1";
             db.execute(sql, (message, MessageState::Streaming))?;
-            begin(db, id, message, text, undo)
+            begin(db, id, message, written, undo)
         })
         .await
     }
@@ -138,7 +138,7 @@ fn begin(
     db: &Connection,
     conversation: ConversationId,
     answer: MessageId,
-    text: String,
+    written: Written,
     undo: Undo,
 ) -> Result<Turn> {
     let sql = "UPDATE conversations SET head_message_id = ?2 WHERE id = ?1";
@@ -147,7 +147,7 @@ fn begin(
     Ok(Turn {
         conversation,
         answer,
-        text,
+        written,
         undo,
     })
 }
@@ -201,12 +201,12 @@ fn insert(
     Ok(db.query_row(sql, values, |row| row.get(0))?)
 }
 
-/// How the answer ended, and its text, if there is something to go on with.
-fn continuable(db: &Connection, message: MessageId) -> Result<(Outcome, String)> {
+/// How the answer ended, and what it says, if there is something to go on with.
+fn continuable(db: &Connection, message: MessageId) -> Result<(Outcome, Written)> {
     let sql = "SELECT role, EXISTS (SELECT 1 FROM messages c WHERE c.parent_id = m.id), text,
-            state, interruption, model, finish_reason, timings
+            state, interruption, model, finish_reason, timings, reasoning
         FROM messages m WHERE id = ?1";
-    let (role, has_children, text, outcome) = db.query_row(sql, [message], |row| {
+    let (role, has_children, written, outcome) = db.query_row(sql, [message], |row| {
         let outcome = Outcome {
             state: row.get(3)?,
             interruption: row.get(4)?,
@@ -217,7 +217,10 @@ fn continuable(db: &Connection, message: MessageId) -> Result<(Outcome, String)>
         Ok((
             row.get::<_, String>(0)?,
             row.get::<_, bool>(1)?,
-            row.get(2)?,
+            Written {
+                text: row.get(2)?,
+                reasoning: row.get(8)?,
+            },
             outcome,
         ))
     })?;
@@ -231,7 +234,7 @@ fn continuable(db: &Connection, message: MessageId) -> Result<(Outcome, String)>
         role == Role::Assistant.as_str() && ended_early,
         has_children,
     ) {
-        (true, false) => Ok((outcome, text)),
+        (true, false) => Ok((outcome, written)),
         (true, true) => Err(StoreError::Invalid(
             "Only the last answer of a conversation can go on: others have been built upon.",
         )),

@@ -3,7 +3,7 @@
 use super::fake::timings;
 use super::{Place, last, last_state, lines, soon};
 use crate::{ChatEvent, ConversationId, ErrorCode, FinishReason, MessageId, MessageState, Role};
-use engine_api::EngineError;
+use engine_api::{EngineError, GenerationEvent, ToolCall};
 
 #[tokio::test]
 async fn a_message_is_stored_answered_and_there_after_a_restart() {
@@ -53,6 +53,67 @@ async fn a_message_is_stored_answered_and_there_after_a_restart() {
     assert_eq!(
         (list[0].id, list[0].title.as_str()),
         (finished.id, "What is a wick?")
+    );
+}
+
+#[tokio::test]
+async fn what_a_model_thinks_is_kept_beside_its_answer() {
+    let place = Place::new();
+    let mut desk = place.desk().await;
+    let mut asked = desk.send(None, "one");
+    let mut worker = desk.loaded().await;
+    let (id, _) = worker.request().await;
+    worker.prefill(id).await;
+    for text in ["Hm. ", "One."] {
+        let event = GenerationEvent::Reasoning {
+            text: text.into(),
+            generated_tokens: 1,
+        };
+        worker.step(id, event).await;
+    }
+    worker.token(id, "ONE").await;
+    worker.finish(id, FinishReason::EndOfTurn).await;
+    for expected in ["Hm. ", "One."] {
+        let thought = ChatEvent::Reasoning {
+            text: expected.into(),
+        };
+        while asked.event().await != thought {}
+    }
+    let first = asked.finished().await;
+    assert_eq!(last(&first).reasoning, "Hm. One.");
+    assert_eq!(last(&first).text, "ONE");
+    assert_eq!(desk.conversation(first.id).await, first);
+    // It is the template's to decide whether the model sees it again.
+    let asked = desk.send(Some(first.id), "two");
+    let turns = worker.turns().await;
+    assert_eq!(turns[1].reasoning.as_deref(), Some("Hm. One."));
+    assert_eq!((turns[0].reasoning.as_deref(), turns.len()), (None, 3));
+    drop(asked);
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_offered_is_shown_and_kept() {
+    let place = Place::new();
+    let mut desk = place.desk().await;
+    let asked = desk.send(None, "one");
+    let mut worker = desk.loaded().await;
+    let (id, _) = worker.request().await;
+    worker.prefill(id).await;
+    let call = ToolCall {
+        id: "1".into(),
+        name: "weather".into(),
+        arguments: serde_json::json!({"city": "Ulm"}),
+    };
+    let event = GenerationEvent::ToolCall {
+        call,
+        generated_tokens: 9,
+    };
+    worker.step(id, event).await;
+    worker.finish(id, FinishReason::EndOfTurn).await;
+    let text = last(&asked.finished().await).text.clone();
+    assert!(
+        text.contains("weather") && text.contains("\"Ulm\""),
+        "{text}"
     );
 }
 

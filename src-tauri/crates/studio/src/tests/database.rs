@@ -64,6 +64,22 @@ fn set_version(path: &Path, version: u32) {
 }
 
 #[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let place = used_place().await;
+    let path = place.path("data/wick.db");
+    let database = Connection::open(&path).expect("a database");
+    database
+        .execute_batch("ALTER TABLE messages DROP COLUMN reasoning; PRAGMA user_version = 1")
+        .expect("the first version");
+    drop(database);
+    let desk = place.desk().await;
+    let list = desk.studio.conversations().await.expect("a list");
+    let conversation = desk.conversation(list[0].id).await;
+    assert_eq!(lines(&conversation), ["user: one", "assistant: ONE"]);
+    assert_eq!(last(&conversation).reasoning, "");
+}
+
+#[tokio::test]
 async fn a_newer_database_is_left_alone() {
     let place = used_place().await;
     set_version(&place.path("data/wick.db"), 7);
@@ -71,7 +87,7 @@ async fn a_newer_database_is_left_alone() {
     let expected = Startup::DatabaseNewer {
         path: place.path("data/wick.db").to_string_lossy().into_owned(),
         found_version: 7,
-        known_version: 1,
+        known_version: crate::store::KNOWN_VERSION,
     };
     assert_eq!(check_refused(&place).await, expected);
 }

@@ -169,6 +169,17 @@ impl FakeWorker {
         (id, chat.messages.into_iter().map(line).collect())
     }
 
+    /// Expects a request for a generation; returns the turns of its prompt.
+    pub(crate) async fn turns(&mut self) -> Vec<ChatMessage> {
+        match self.command().await {
+            Some(Command::Generate { request, .. }) => match request.prompt {
+                Prompt::Chat(chat) => chat.messages,
+                other => panic!("no chat: {other:?}"),
+            },
+            other => panic!("no request: {other:?}"),
+        }
+    }
+
     pub(crate) async fn step(&mut self, id: GenerationId, event: GenerationEvent) {
         self.report(&Report::Generation { id, event }).await;
     }

@@ -1,0 +1,158 @@
+//! Products of matrices with rows of activations.
+//!
+//! A task takes panels of [`PANEL`] rows of a matrix: it brings each into the form that the kernel reads, in scratch that
+//! stays in the nearest caches, and uses it for all rows of the input. So weights lie in memory once, as in the file, and
+//! one token and many take the same path, with the same sums in the same order.
+
+use super::input::Input;
+use super::panel::{PANEL, Panel};
+use super::{Pool, float};
+use crate::files::TensorType;
+use crate::weights::Matrix;
+use std::cell::RefCell;
+
+/// Whether the kernels compute with weights of this type.
+pub fn can_compute(kind: TensorType) -> bool {
+    super::unpack::can_unpack(kind) || float::can_convert(kind)
+}
+
+/// One row of a matrix as floats: `out` has its columns.
+pub fn dequantize_row(matrix: &Matrix, row: usize, out: &mut [f32]) {
+    float::to_floats(matrix.tensor_type(), matrix.row(row), out);
+}
+
+/// `out[token, row] = Σ matrix[row, column] · input[token, column]`; `out` is `[tokens, rows]`.
+pub fn matmul(pool: &Pool, matrix: &Matrix, input: &Input, out: &mut [f32]) {
+    let tokens: Vec<Place> = (0..input.count())
+        .map(|token| Place { token, out: token })
+        .collect();
+    let out = Out {
+        start: out.as_mut_ptr(),
+        length: out.len(),
+        rows: matrix.rows(),
+    };
+    let panels = matrix.rows().div_ceil(PANEL);
+    let each = panels.div_ceil(pool.threads() * 8).clamp(1, 16);
+    pool.run(panels.div_ceil(each), &|task| {
+        for panel in task * each..panels.min((task + 1) * each) {
+            compute(matrix, panel * PANEL, 0, input, &tokens, out);
+        }
+    });
+}
+
+/// The same matrix of several experts: `experts` has the rows of all `count` of them. Token `i / per_token` goes through
+/// the expert `chosen[i].0`, and the result is row `i` of `out`.
+pub fn matmul_experts(
+    pool: &Pool,
+    experts: &Matrix,
+    count: usize,
+    input: &Input,
+    chosen: &[(u32, f32)],
+    per_token: usize,
+    out: &mut [f32],
+) {
+    let rows = experts.rows() / count.max(1);
+    let mut of_expert: Vec<Vec<Place>> = vec![Vec::new(); count];
+    for (at, (expert, _)) in chosen.iter().enumerate() {
+        of_expert[*expert as usize].push(Place {
+            token: at / per_token,
+            out: at,
+        });
+    }
+    let used: Vec<usize> = (0..count)
+        .filter(|expert| !of_expert[*expert].is_empty())
+        .collect();
+    let out = Out {
+        start: out.as_mut_ptr(),
+        length: out.len(),
+        rows,
+    };
+    let panels = rows.div_ceil(PANEL);
+    pool.run(used.len() * panels, &|task| {
+        let expert = used[task / panels];
+        let matrix = experts.slice_rows(expert * rows, rows);
+        compute(
+            &matrix,
+            task % panels * PANEL,
+            0,
+            input,
+            &of_expert[expert],
+            out,
+        );
+    });
+}
+
+/// A row of the input and where its result goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) token: usize,
+    pub(super) out: usize,
+}
+
+/// The result, written by several threads at different places.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Out {
+    start: *mut f32,
+    length: usize,
+    rows: usize,
+}
+
+#[expect(unsafe_code, reason = "tasks write disjoint places of one result")]
+// SAFETY: the pointer is only used by `Out::put`, whose callers write disjoint places while the result is borrowed.
+unsafe impl Sync for Out {}
+
+impl Out {
+    /// Writes `values` into row `place` of the result, from column `first` on.
+    #[expect(unsafe_code, reason = "tasks write disjoint places of one result")]
+    pub(super) fn put(&self, place: usize, first: usize, values: &[f32]) {
+        let from = place * self.rows + first;
+        assert!(first + values.len() <= self.rows && from + values.len() <= self.length);
+        // SAFETY: inside of the result (just asserted). Each task has its own rows of the matrix, so its own `first`s,
+        // and each place is written once by it; nobody reads before the job is over.
+        unsafe {
+            std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(from), values.len())
+        }
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    panel: Panel,
+    rows: Vec<f32>,
+}
+
+/// Computes the panel of rows that begins with row `first`.
+fn compute(
+    matrix: &Matrix,
+    first: usize,
+    out_first: usize,
+    input: &Input,
+    places: &[Place],
+    out: Out,
+) {
+    let count = PANEL.min(matrix.rows() - first);
+    SCRATCH.with_borrow_mut(|scratch| {
+        if super::unpack::can_unpack(matrix.tensor_type()) {
+            scratch.panel.fill(matrix, first, count);
+            scratch.panel.multiply(input, places, |place, values| {
+                out.put(place, out_first + first, &values[..count]);
+            });
+        } else {
+            float::multiply(
+                matrix,
+                first,
+                count,
+                &mut scratch.rows,
+                input,
+                places,
+                |place, values| {
+                    out.put(place, out_first + first, values);
+                },
+            );
+        }
+    });
+}
