@@ -48,7 +48,7 @@ pub(crate) fn generate(
 
 fn prompt_ids(model: &Model, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
     match prompt {
-        Prompt::Chat(chat) => model.tokenize_chat(&chat.messages),
+        Prompt::Chat(chat) => model.tokenize_chat(chat),
         Prompt::Text(text) => model.tokenize_text(text),
         Prompt::Tokens(ids) => {
             let vocabulary = model.info().vocabulary_tokens;

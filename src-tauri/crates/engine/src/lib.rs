@@ -16,7 +16,7 @@ mod outbox;
 mod sampler;
 mod serve;
 mod stop;
-mod template;
+pub mod template;
 mod timing;
 mod tokenizer;
 pub mod weights;

@@ -7,11 +7,11 @@
 
 use crate::gguf::{self, Header};
 use crate::llama::{self, Llama, MAX_SEQ_LEN, Refusal};
-use crate::template::ChatTemplate;
+use crate::template::{Sources, Templates, unguarded};
 use crate::tokenizer::Tokenizer;
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
-use engine_api::{ChatMessage, EngineError, LoadProgress, LoadedModel, MemoryUse};
+use engine_api::{Chat, EngineError, LoadProgress, LoadedModel, MemoryUse};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -29,7 +29,7 @@ pub struct Model {
     kv_bytes_per_token: u64,
     device: Device,
     pub(crate) tokenizer: Arc<Tokenizer>,
-    template: Result<ChatTemplate, String>,
+    template: Result<Templates, String>,
     empty: ModelWeights,
     latest: State,
     anchor: Option<State>,
@@ -109,12 +109,12 @@ impl Model {
     ///
     /// # Errors
     /// [`EngineError::InvalidRequest`] when the model has no chat template or its template refuses the conversation.
-    pub fn tokenize_chat(&self, messages: &[ChatMessage]) -> Result<Vec<u32>, EngineError> {
+    pub fn tokenize_chat(&self, chat: &Chat) -> Result<Vec<u32>, EngineError> {
         let template = self
             .template
             .as_ref()
             .map_err(EngineError::invalid_request)?;
-        let prompt = template.render(messages).map_err(|error| {
+        let prompt = template.render(chat, &unguarded).map_err(|error| {
             EngineError::invalid_request(format!("the model's chat template failed: {error}"))
         })?;
         self.tokenizer
@@ -227,11 +227,18 @@ fn main_quantization(header: &Header) -> String {
     main.map_or_else(|| "unknown".into(), |(kind, _)| kind.name())
 }
 
-fn template(header: &Header, tokenizer: &Tokenizer) -> Result<ChatTemplate, String> {
+fn template(header: &Header, tokenizer: &Tokenizer) -> Result<Templates, String> {
     let source = header
         .text("tokenizer.chat_template")
         .ok_or("this model has no chat template: it completes text and does not converse")?;
-    ChatTemplate::new(source, &tokenizer.bos_text, &tokenizer.eos_text)
+    let mut sources = Sources::default();
+    sources.add("default", source);
+    let specials = [
+        ("bos_token", &tokenizer.bos_text),
+        ("eos_token", &tokenizer.eos_text),
+    ];
+    let specials = specials.map(|(name, text)| (name.to_owned(), text.clone()));
+    Templates::new(&sources, &specials.to_vec())
         .map_err(|error| format!("the model's chat template can't be read: {error}"))
 }
 

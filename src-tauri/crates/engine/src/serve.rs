@@ -21,7 +21,7 @@ enum Work {
     },
     Generate {
         id: GenerationId,
-        request: GenerateRequest,
+        request: Box<GenerateRequest>,
         arrival: Instant,
     },
     ForgetCache,
@@ -143,7 +143,7 @@ impl Reader {
                 });
                 Work::Generate {
                     id,
-                    request: *request,
+                    request,
                     arrival: Instant::now(),
                 }
             }
@@ -171,7 +171,7 @@ impl Computing {
                 id,
                 request,
                 arrival,
-            } => self.generate(id, request, arrival),
+            } => self.generate(id, *request, arrival),
             Work::ForgetCache => {
                 if let Some(model) = &mut self.model {
                     model.forget_cache();
