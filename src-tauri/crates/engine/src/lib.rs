@@ -14,7 +14,7 @@ pub mod model;
 mod sampler;
 pub mod scheduler;
 mod stop;
-mod template;
+pub mod template;
 mod timing;
 mod tokenizer;
 pub mod weights;

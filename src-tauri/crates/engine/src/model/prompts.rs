@@ -2,10 +2,10 @@
 //!
 //! It needs no weights, so that the thread that computes never waits for a long text or a slow template.
 
-use crate::files::Checkpoint;
+use crate::files::{Checkpoint, Metadata};
 use crate::gguf::Header;
 use crate::llama::Refusal;
-use crate::template::ChatTemplate;
+use crate::template::{Sources, Templates, unguarded};
 use crate::tokenizer::Tokenizer;
 use engine_api::{Chat, EngineError, Input, Prompt, Text};
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Prompts {
     pub(crate) tokenizer: Tokenizer,
-    template: Result<ChatTemplate, String>,
+    templates: Result<Templates, String>,
     vocabulary: usize,
 }
 
@@ -31,16 +31,8 @@ impl Prompts {
             reason: error.to_string(),
         })?;
         let tokenizer = Tokenizer::of(&header).map_err(|refusal| refused(path, refusal))?;
-        let template = header.text("tokenizer.chat_template");
-        let template = template.ok_or_else(|| {
-            "this model has no chat template: it completes text and does not converse".to_owned()
-        });
-        let template = template.and_then(|source| {
-            ChatTemplate::new(source, &tokenizer.bos_text, &tokenizer.eos_text)
-                .map_err(|error| format!("the model's chat template can't be read: {error}"))
-        });
         Ok(Self {
-            template,
+            templates: templates(&checkpoint.metadata, &tokenizer),
             tokenizer,
             vocabulary,
         })
@@ -92,11 +84,11 @@ impl Prompts {
     }
 
     fn render(&self, chat: &Chat) -> Result<String, EngineError> {
-        let template = self
-            .template
+        let templates = self
+            .templates
             .as_ref()
             .map_err(EngineError::invalid_request)?;
-        template.render(&chat.messages).map_err(|error| {
+        templates.render(chat, &unguarded).map_err(|error| {
             EngineError::invalid_request(format!("the model's chat template failed: {error}"))
         })
     }
@@ -114,6 +106,31 @@ impl Prompts {
             None => Ok(ids.to_vec()),
         }
     }
+}
+
+fn templates(metadata: &Metadata, tokenizer: &Tokenizer) -> Result<Templates, String> {
+    const KEY: &str = "tokenizer.chat_template";
+    let mut sources = Sources::default();
+    for (key, value) in &metadata.0 {
+        let name = key
+            .strip_prefix(KEY)
+            .map(|rest| rest.strip_prefix('.').unwrap_or("default"));
+        if let (Some(name), Some(source)) = (name, value.as_text()) {
+            sources.add(name, source);
+        }
+    }
+    if sources.default_source().is_none() {
+        return Err(
+            "this model has no chat template: it completes text and does not converse".into(),
+        );
+    }
+    let specials = [
+        ("bos_token", &tokenizer.bos_text),
+        ("eos_token", &tokenizer.eos_text),
+    ];
+    let specials = specials.map(|(name, text)| (name.to_owned(), text.clone()));
+    Templates::new(&sources, &specials.to_vec())
+        .map_err(|error| format!("the model's chat template can't be read: {error}"))
 }
 
 fn refused(path: &Path, refusal: Refusal) -> EngineError {
