@@ -1,14 +1,16 @@
 //! Files that are no models, or no longer: each ends in an error that names the file and what is wrong with it.
 
-use engine_api::EngineError;
+use engine_api::{EngineError, LoadOptions};
 use proptest::prelude::*;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use wick_engine::Model;
 use wick_tests::{starter_model, tiny};
 
 fn load(path: &Path) -> Result<Model, EngineError> {
-    Model::load(path, None, |_| ())
+    let never = AtomicBool::new(false);
+    Model::load(path, &LoadOptions::default(), &never, |_| ())
 }
 
 fn load_bytes(bytes: &[u8]) -> Result<Model, EngineError> {
@@ -32,9 +34,13 @@ fn with(from: &[u8], to: &[u8]) -> Vec<u8> {
 #[test]
 fn the_whole_one_loads_and_computes() {
     let mut model = load_bytes(&tiny::llama()).expect("it is whole");
-    assert_eq!(model.forward(&[0, 26, 5]).expect("it computes").len(), 32);
+    let rows = model.logits(&[0, 26, 5], true).expect("it computes");
+    assert_eq!(
+        rows.iter().map(|row| row.logits.len()).collect::<Vec<_>>(),
+        [32; 3]
+    );
     assert!(
-        model.forward(&[32]).is_err(),
+        model.logits(&[32], false).is_err(),
         "an id outside the vocabulary is refused"
     );
 }
@@ -160,7 +166,7 @@ proptest! {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a length of a small file")]
         bytes.truncate((kept * bytes.len() as f64) as usize);
         if let Ok(mut model) = load_bytes(&bytes) {
-            let _ = model.forward(&[0, 1]);
+            let _ = model.logits(&[0, 1], false);
         }
     }
 }

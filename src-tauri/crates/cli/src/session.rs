@@ -5,12 +5,13 @@ use crate::interrupt::Interrupt;
 use crate::output::progress;
 use crate::stop::Stop;
 use engine_api::{
-    EngineError, FinishReason, GenerateRequest, Generation, GenerationEvent, LoadProgress,
-    LoadedModel, Timings, Worker, WorkerExit,
+    EngineError, FinishReason, GenerateRequest, Generation, GenerationEvent, LoadOptions,
+    LoadProgress, LoadedModel, Timings, Worker, WorkerExit,
 };
 use hub::Model;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use telemetry::Machine;
 use tokio::sync::watch;
 
 /// A worker with a model in it.
@@ -86,6 +87,15 @@ fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
     })
 }
 
+/// As the app loads: the worker is told what memory there is.
+fn load_options() -> LoadOptions {
+    let memory = Machine::local().memory().ok();
+    LoadOptions {
+        available_bytes: memory.map(|memory| memory.available_bytes),
+        ..LoadOptions::default()
+    }
+}
+
 /// Loads the model. The person sees how far it has come.
 async fn load(
     worker: &Worker,
@@ -93,7 +103,9 @@ async fn load(
     mut interrupt: Interrupt,
 ) -> Result<LoadedModel, Stop> {
     let (sender, watching) = watch::channel(LoadProgress::default());
-    let loading = worker.engine().load((&model.path).into(), None, sender);
+    let loading = worker
+        .engine()
+        .load((&model.path).into(), load_options(), sender);
     let loaded = tokio::select! {
         loaded = loading => Some(loaded),
         () = show(watching, &model.file_name) => None,

@@ -7,19 +7,17 @@
 pub mod cpu;
 pub mod decoder;
 pub mod files;
-mod generate;
 pub mod gguf;
 pub mod kv;
-mod llama;
-mod model;
-mod outbox;
+pub mod model;
 mod sampler;
-mod serve;
+pub mod scheduler;
 mod stop;
-mod template;
+pub mod template;
 mod timing;
 pub mod tokenizer;
 pub mod weights;
+mod worker;
 
 pub use model::Model;
-pub use serve::serve;
+pub use worker::serve;

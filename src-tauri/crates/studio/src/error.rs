@@ -149,6 +149,13 @@ impl From<EngineError> for Error {
                 format!("There is not enough memory: {reason}."),
                 "Close other programs, or choose a smaller model.",
             ),
+            E::Busy { waiting, limit } => (
+                ErrorCode::Busy,
+                format!(
+                    "{waiting} requests are waiting already, and at most {limit} may. Nothing was sent."
+                ),
+                "Wait for the end of some, or stop them.",
+            ),
             E::Crashed { reason } => (
                 ErrorCode::EngineCrashed,
                 format!("The engine stopped: {reason}."),

@@ -4,7 +4,39 @@
 //! positions that want them. It deliberately knows neither text nor who waits for what. Invariant: what a sequence gets
 //! does not depend on what else is in the step, to the last bit.
 
-use crate::kv::PageId;
+pub mod description;
+pub mod families;
+mod feed_forward;
+mod layer;
+pub mod limits;
+pub mod load;
+pub mod mixers;
+mod mixture;
+mod model;
+pub mod norm;
+pub mod ops;
+mod per_layer;
+pub mod plan;
+pub mod rope;
+pub mod routing;
+mod scratch;
+pub mod source;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use description::Description;
+pub use norm::NormWeights;
+pub use ops::{Experts, Rows, Scratch, Turns};
+pub use plan::{Demand, Plan, plan};
+
+use crate::cpu::Pool;
+use crate::files::{Checkpoint, TensorType};
+use crate::kv::{KvType, PageId, PageShape};
+use engine_api::{EngineError, LoadProgress};
+use model::ModelWeights;
+use source::Source;
+use std::sync::atomic::AtomicBool;
 
 /// Which positions of a chunk want a row of logits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,4 +70,95 @@ pub struct Chunk<'a> {
 pub struct RecurrentState {
     /// A buffer for each recurrent layer, laid out as its mixer likes.
     pub layers: Vec<Vec<f32>>,
+}
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadOptions<'a> {
+    /// Positions that a sequence may have; some models turn differently in long contexts.
+    pub context_tokens: usize,
+    /// Threads that read and compute.
+    pub threads: usize,
+    /// What float matrices are turned into.
+    pub quantize: Option<TensorType>,
+    /// Loading stops soon after this is set.
+    pub cancelled: &'a AtomicBool,
+}
+
+/// A model that is ready to compute.
+#[derive(Debug)]
+pub struct Decoder {
+    description: Description,
+    state_elements: Vec<usize>,
+    weights: ModelWeights,
+    weights_bytes: u64,
+    scratch: scratch::Scratch,
+    pool: Pool,
+}
+
+impl Decoder {
+    /// Loads the model of a file.
+    ///
+    /// # Errors
+    /// [`EngineError::UnsupportedModel`] for an architecture, setting or tensor type that is unknown here;
+    /// [`EngineError::InvalidModel`] for a file that lacks or contradicts what its metadata says, before anything is
+    /// read; [`EngineError::InvalidRequest`] when it was cancelled.
+    pub fn load(
+        checkpoint: &Checkpoint,
+        options: &LoadOptions,
+        on_progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Self, EngineError> {
+        let description = families::describe(checkpoint)?;
+        let context = options.context_tokens;
+        let mut proof = Source::new(checkpoint, options.quantize);
+        ModelWeights::build(&description, context, &mut proof)?;
+        let wanted = proof.into_wanted();
+        let weights_bytes = wanted.values().map(|wanted| wanted.bytes as u64).sum();
+        let loaded = load::load(
+            checkpoint,
+            &wanted,
+            options.threads,
+            options.cancelled,
+            on_progress,
+        )?;
+        let mut source = Source::with(checkpoint, loaded);
+        Ok(Self {
+            state_elements: description.state_elements(),
+            weights: ModelWeights::build(&description, context, &mut source)?,
+            weights_bytes,
+            scratch: scratch::Scratch::default(),
+            pool: Pool::new(options.threads),
+            description,
+        })
+    }
+
+    /// What it computes.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// What its pages look like.
+    pub fn page_shape(&self, kv_type: KvType) -> PageShape {
+        self.description.page_shape(kv_type)
+    }
+
+    /// The state of a sequence that has not begun; `None` for a model without recurrent layers.
+    pub fn empty_state(&self) -> Option<RecurrentState> {
+        let layers: Vec<_> = self
+            .state_elements
+            .iter()
+            .map(|size| vec![0.0; *size])
+            .collect();
+        (!layers.is_empty()).then_some(RecurrentState { layers })
+    }
+
+    /// Bytes of its weights.
+    pub fn weights_bytes(&self) -> u64 {
+        self.weights_bytes
+    }
+
+    /// Bytes of the buffers that its largest step so far has left.
+    pub fn scratch_bytes(&self) -> u64 {
+        self.scratch.bytes() as u64
+    }
 }

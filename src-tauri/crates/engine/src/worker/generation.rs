@@ -1,0 +1,169 @@
+//! One generation: from the logits of its sequence to the text that its listener gets.
+//!
+//! It deliberately knows neither pages nor other sequences. Invariant: it ends with a `Finished` event or an error, never
+//! with both.
+
+use super::Arrived;
+use super::outbox::Outbox;
+use super::running::Flag;
+use crate::model::{Prompts, TextDecoder};
+use crate::sampler::Sampler;
+use crate::scheduler::Progress;
+use crate::stop::{Passed, StopMatcher};
+use crate::timing::{ms, rate};
+use engine_api::wire::Report;
+use engine_api::{EngineError, FinishReason, GenerationEvent, GenerationId, Timings};
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(super) struct Generation {
+    pub(super) id: GenerationId,
+    pub(super) cancelled: Flag,
+    prompts: Arc<Prompts>,
+    sampler: Sampler,
+    text: TextDecoder,
+    stops: StopMatcher,
+    max_tokens: u32,
+    stop_at_end_of_turn: bool,
+    timings: Timings,
+    arrival: Instant,
+    began: Option<Instant>,
+    first_token: Option<Instant>,
+}
+
+/// What becomes of a sequence after a row of logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It goes on with this token.
+    Token(u32),
+    /// It is over.
+    End(FinishReason),
+}
+
+impl Generation {
+    pub(super) fn new(arrived: Arrived, prompt_tokens: usize, prompts: &Arc<Prompts>) -> Self {
+        let Arrived {
+            id,
+            request,
+            arrival,
+            cancelled,
+        } = arrived;
+        Self {
+            id,
+            cancelled,
+            sampler: Sampler::new(request.sampling),
+            text: TextDecoder::new(prompts.clone()),
+            prompts: prompts.clone(),
+            stops: StopMatcher::new(request.stop),
+            max_tokens: request.max_tokens.unwrap_or(u32::MAX),
+            stop_at_end_of_turn: request.stop_at_end_of_turn,
+            timings: Timings {
+                prompt_tokens: to_u32(prompt_tokens),
+                ..Timings::default()
+            },
+            arrival,
+            began: None,
+            first_token: None,
+        }
+    }
+
+    /// Its sequence runs; after a pause, again.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.began.is_none() {
+            self.began = Some(now);
+            self.timings.queue_ms = ms(now - self.arrival);
+        }
+    }
+
+    /// How far its prompt has been read. What is read again after a pause is no news.
+    pub(super) fn read(&mut self, progress: Progress, outbox: &Outbox) {
+        if self.first_token.is_some() {
+            return;
+        }
+        let processed = progress.computed_tokens.min(progress.prompt_tokens);
+        self.timings.reused_tokens = to_u32(progress.reused_tokens);
+        self.timings.prefilled_tokens = to_u32(processed.saturating_sub(progress.reused_tokens));
+        self.emit(
+            GenerationEvent::Prefill {
+                processed_tokens: to_u32(processed),
+                total_tokens: self.timings.prompt_tokens,
+            },
+            outbox,
+        );
+    }
+
+    /// Chooses the next token. `tokens` are those of its sequence so far.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] when the tokenizer fails.
+    pub(super) fn take(
+        &mut self,
+        logits: &mut [f32],
+        tokens: &[u32],
+        outbox: &Outbox,
+    ) -> Result<Next, EngineError> {
+        let read = Instant::now();
+        let token = self.sampler.sample(logits, tokens);
+        let first = self.first_token.unwrap_or(read);
+        if self.first_token.is_none() {
+            self.prompt_is_read(first);
+        }
+        if self.stop_at_end_of_turn && self.prompts.tokenizer.ends_turn(token) {
+            return Ok(Next::End(FinishReason::EndOfTurn));
+        }
+        self.timings.generated_tokens += 1;
+        self.timings.decode_ms = ms(first.elapsed());
+        let text = self.text.push(token);
+        match self.stops.push(&text) {
+            Passed::Text(text) => self.tell(text, outbox),
+            Passed::Stopped(text) => {
+                self.tell(text, outbox);
+                return Ok(Next::End(FinishReason::StopString));
+            }
+        }
+        if self.timings.generated_tokens >= self.max_tokens {
+            return Ok(Next::End(FinishReason::MaxTokens));
+        }
+        Ok(Next::Token(token))
+    }
+
+    fn prompt_is_read(&mut self, now: Instant) {
+        self.first_token = Some(now);
+        self.timings.ttft_ms = ms(now - self.arrival);
+        self.timings.prefill_ms = self.began.map_or(0.0, |began| ms(now - began));
+        self.timings.prefill_tokens_per_second =
+            rate(self.timings.prefilled_tokens, self.timings.prefill_ms);
+    }
+
+    fn tell(&self, text: String, outbox: &Outbox) {
+        self.emit(
+            GenerationEvent::Token {
+                text,
+                logprobs: Vec::new(),
+                generated_tokens: self.timings.generated_tokens,
+            },
+            outbox,
+        );
+    }
+
+    /// Says the rest, and that it is over.
+    pub(super) fn finish(mut self, reason: FinishReason, outbox: &Outbox) {
+        let rest = self.stops.finish();
+        if self.first_token.is_some() {
+            self.tell(rest, outbox);
+        }
+        // The first token came with the prefill: the rate counts the steps after it.
+        let steps = self.timings.generated_tokens.saturating_sub(1);
+        self.timings.decode_tokens_per_second = rate(steps, self.timings.decode_ms);
+        let timings = std::mem::take(&mut self.timings);
+        self.emit(GenerationEvent::Finished { reason, timings }, outbox);
+    }
+
+    fn emit(&self, event: GenerationEvent, outbox: &Outbox) {
+        outbox.send(&Report::Generation { id: self.id, event });
+    }
+}
+
+fn to_u32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
