@@ -218,6 +218,24 @@ fn activated(activation: Activation, x: f32) -> f32 {
     }
 }
 
+/// `1 / (1 + e^−x)`.
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// `x · σ(x)`.
+pub fn silu(x: f32) -> f32 {
+    x / (1.0 + (-x).exp())
+}
+
+/// `row / √(mean(row²) + ε) ⊙ weights`, for one row.
+pub fn rms_norm_row(row: &[f32], weights: &[f32], epsilon: f32, out: &mut [f32]) {
+    let factor = cpu::rms_factor(row, epsilon);
+    for ((out, x), weight) in out.iter_mut().zip(row).zip(weights) {
+        *out = x * factor * weight;
+    }
+}
+
 /// `σ(weights · row)` of each row.
 pub fn sigmoid_dots(rows: Rows, weights: &[f32], out: &mut [f32]) {
     for (row, out) in rows.values.chunks_exact(rows.columns).zip(out) {
