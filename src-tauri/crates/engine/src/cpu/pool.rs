@@ -202,11 +202,10 @@ impl Shared {
         while !self.quit.load(Ordering::Relaxed) {
             if let Some(task) = self.take() {
                 turns = 0;
-                // Whoever took a task finds the job: it is taken away only when all are done.
+                // Read for each task: it is taken away when all of its own are done, and the next one may be another job's.
                 let job = *lock(&self.job);
                 if let Some(job) = job {
                     self.call(job, task);
-                    self.work(job);
                 }
             } else if turns < SPINS + YIELDS {
                 pause(&mut turns);
@@ -262,6 +261,18 @@ mod tests {
                         .all(|count| count.load(Ordering::Relaxed) == 20)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_task_is_never_done_by_the_job_before() {
+        let pool = Pool::new(4);
+        for round in 0..20_000 {
+            let done = AtomicUsize::new(0);
+            pool.run(1 + round % 5, &|_| {
+                done.fetch_add(round, Ordering::Relaxed);
+            });
+            assert_eq!(done.into_inner(), (1 + round % 5) * round);
         }
     }
 
