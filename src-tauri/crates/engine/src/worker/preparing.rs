@@ -91,12 +91,11 @@ fn answer(question: &Question, prompts: Option<&Prompts>) -> Result<Answer, Engi
             specials,
             ends,
         } => {
-            let ids = match path {
-                Some(path) => tokenize(path, text, *specials, *ends)?,
-                None => {
-                    let prompts = prompts.ok_or(EngineError::ModelNotLoaded)?;
-                    prompts.tokenize(text, *specials, *ends)?
-                }
+            let ids = if let Some(path) = path {
+                tokenize(path, text, *specials, *ends)?
+            } else {
+                let prompts = prompts.ok_or(EngineError::ModelNotLoaded)?;
+                prompts.tokenize(text, *specials, *ends)?
             };
             Ok(Answer::Tokens { ids })
         }

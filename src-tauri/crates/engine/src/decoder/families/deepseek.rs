@@ -1,5 +1,5 @@
-//! DeepSeek V2 and V3: compressed attention, and a mixture after the first layers. (Also what was made like them: Kimi K2,
-//! GigaChat 3, GLM 4.7 Flash.)
+//! `DeepSeek` V2 and V3: compressed attention, and a mixture after the first layers. (Also what was made like them: Kimi K2,
+//! `GigaChat` 3, GLM 4.7 Flash.)
 
 use super::common::{dense, inverse_root, layer_count, model, pre_norm_layer, rms, rope};
 use super::keys::{Keys, narrow};
@@ -26,9 +26,10 @@ pub(super) fn deepseek2(keys: &Keys) -> Result<Description, EngineError> {
     rotation.magnitude = 1.0;
     let leading = keys.count("leading_dense_block_count")?.unwrap_or(0);
     let layer = |at: usize| {
-        let feed_forward = match at < leading {
-            true => FeedForward::Dense(dense(keys, at, layers)?),
-            false => sparse(keys, at)?,
+        let feed_forward = if at < leading {
+            FeedForward::Dense(dense(keys, at, layers)?)
+        } else {
+            sparse(keys, at)?
         };
         let built = pre_norm_layer(keys, plain(keys)?, feed_forward)?;
         Ok(LayerDescription {

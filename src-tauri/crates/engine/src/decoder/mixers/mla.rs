@@ -1,4 +1,4 @@
-//! Attention over one compressed vector a position (DeepSeek V2 and V3; arXiv 2405.04434, section 2.1).
+//! Attention over one compressed vector a position (`DeepSeek` V2 and V3; arXiv 2405.04434, section 2.1).
 //!
 //! The cache holds, for each position, the compressed vector `c` and one key that turns, for all heads together. A head's
 //! query is taken into the space of `c` (`q · K_b`), so that scores and sums are computed with `c` itself and nothing is
@@ -290,7 +290,7 @@ impl Mla {
         let rows = Rows::new(step.rows, self.embedding);
         match &self.queries {
             Queries::Direct(query) => {
-                ops::linears(step.pool, step.input, rows, &mut [(query, whole)])
+                ops::linears(step.pool, step.input, rows, &mut [(query, whole)]);
             }
             Queries::Compressed { down, norm, up } => {
                 let rank = self.description.query_rank.unwrap_or(1);
