@@ -176,6 +176,7 @@ impl Shared {
         None
     }
 
+    /// Of the caller alone, since it knows that no other job begins meanwhile.
     fn work(&self, job: Job<'_>) {
         while let Some(task) = self.take() {
             self.call(job, task);
@@ -202,11 +203,11 @@ impl Shared {
         while !self.quit.load(Ordering::Relaxed) {
             if let Some(task) = self.take() {
                 turns = 0;
-                // Whoever took a task finds the job: it is taken away only when all are done.
+                // Whoever took a task finds the job: it is taken away only when all are done. For each task anew: the
+                // next one may be the next job's.
                 let job = *lock(&self.job);
                 if let Some(job) = job {
                     self.call(job, task);
-                    self.work(job);
                 }
             } else if turns < SPINS + YIELDS {
                 pause(&mut turns);
@@ -262,6 +263,19 @@ mod tests {
                         .all(|count| count.load(Ordering::Relaxed) == 20)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_thread_never_calls_the_job_before() {
+        let pool = Pool::new(2);
+        // Short jobs, one right after the other: a thread is often between two tasks when the next job begins.
+        for round in 0..20_000 {
+            let seen = AtomicUsize::new(0);
+            pool.run(2, &|_| {
+                seen.fetch_add(round, Ordering::Relaxed);
+            });
+            assert_eq!(seen.into_inner(), 2 * round, "round {round}");
         }
     }
 
