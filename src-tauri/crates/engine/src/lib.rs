@@ -16,7 +16,7 @@ pub mod scheduler;
 mod stop;
 pub mod template;
 mod timing;
-mod tokenizer;
+pub mod tokenizer;
 pub mod weights;
 mod worker;
 
