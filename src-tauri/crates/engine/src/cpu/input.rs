@@ -48,6 +48,12 @@ impl Input {
         self.rows.len() / self.columns.max(1)
     }
 
+    /// Bytes that it takes now.
+    pub fn held_bytes(&self) -> usize {
+        let floats = self.rows.capacity() + self.scales.capacity() + self.sums.capacity();
+        floats * size_of::<f32>() + self.quants.capacity()
+    }
+
     /// Bytes that so many rows of so many columns take at most.
     pub fn bytes(rows: usize, columns: usize) -> usize {
         rows * columns * 5 + rows * columns / GROUP * 12

@@ -5,6 +5,7 @@
 //! does not depend on what else is in the step, to the last bit.
 
 pub mod description;
+pub mod elementwise;
 pub mod families;
 mod feed_forward;
 mod layer;

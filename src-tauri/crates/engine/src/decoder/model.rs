@@ -106,6 +106,16 @@ impl Description {
         }
     }
 
+    /// Whether its keys and values can be kept in this type: blocks must fill them.
+    pub fn can_keep(&self, kv_type: KvType) -> bool {
+        let fits = |layer: &LayerKv| {
+            [layer.key_dim, layer.value_dim]
+                .iter()
+                .all(|dim| dim.is_multiple_of(32))
+        };
+        kv_type != KvType::Q8_0 || self.page_shape(kv_type).layers.iter().all(fits)
+    }
+
     /// Numbers in each buffer of a sequence's state, one for each recurrent layer.
     pub fn state_elements(&self) -> Vec<usize> {
         let mixers = self.layers.iter().map(|layer| &layer.mixer);

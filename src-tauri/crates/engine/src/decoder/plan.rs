@@ -6,7 +6,7 @@
 use super::description::Description;
 use super::model::ModelWeights;
 use super::scratch::ScratchSizes;
-use super::source::{Source, Wanted};
+use super::source::{Form, Source, Wanted};
 use crate::files::{Checkpoint, TensorType};
 use crate::kv::{KvType, PAGE_TOKENS};
 use engine_api::EngineError;
@@ -61,6 +61,7 @@ pub fn plan(
     ModelWeights::build(description, demand.context_tokens, &mut source)?;
     let weights = source.into_wanted();
     let scratch = ScratchSizes::of(description, demand.step_tokens, demand.step_logits);
+    let quantized = weights.values().any(is_quantized);
     let parallel = demand.parallel as u64;
     Ok(Plan {
         weights_bytes: weights
@@ -69,8 +70,15 @@ pub fn plan(
             .sum(),
         kv_bytes: parallel * kv_bytes(description, demand.context_tokens, demand.kv_type),
         state_bytes: parallel * state_bytes(description),
-        scratch_bytes: scratch.bytes() as u64,
+        scratch_bytes: scratch.bytes(quantized) as u64,
     })
+}
+
+fn is_quantized(wanted: &Wanted) -> bool {
+    match wanted.form {
+        Form::Matrix { tensor_type, .. } => tensor_type.block_elements() > 1,
+        Form::Floats(_) => false,
+    }
 }
 
 /// Bytes of the pages of one sequence with so many positions.

@@ -2,7 +2,7 @@
 //!
 //! Their sizes follow from the description, the rows and the rows of logits alone, so that a plan knows them.
 
-use super::description::{Description, FeedForward, MixerDescription};
+use super::description::{Description, FeedForward, LayerDescription, MixerDescription};
 use super::feed_forward::DenseWeights;
 use super::mixture::{MixtureRoom, MixtureWeights};
 use super::ops::Turns;
@@ -18,6 +18,8 @@ pub(super) struct ScratchSizes {
     per_layer: usize,
     turns: usize,
     room_bytes: usize,
+    /// The most that is prepared for matrices at once.
+    input: usize,
 }
 
 impl ScratchSizes {
@@ -36,6 +38,7 @@ impl ScratchSizes {
             logits: logit_rows * description.vocabulary,
             per_layer: rows * per_layer * (layers.len() + 1),
             turns: description.ropes.iter().map(|rope| rows * rope.dims).sum(),
+            input: rows * largest(&|layer| widest_input(&layers[layer], embedding)),
             room_bytes: largest(&|layer| match &layers[layer].feed_forward {
                 FeedForward::Mixture(mixture) => MixtureRoom::bytes(mixture, rows),
                 _ => 0,
@@ -43,15 +46,20 @@ impl ScratchSizes {
         }
     }
 
-    /// Bytes of all of them.
-    pub(super) fn bytes(&self) -> usize {
+    /// Bytes of all of them, if matrices are `quantized` or not.
+    pub(super) fn bytes(&self, quantized: bool) -> usize {
+        let input = if quantized {
+            Input::bytes(1, self.input)
+        } else {
+            self.input * size_of::<f32>()
+        };
         let numbers = 3 * self.residual
             + self.mixer
             + self.feed_forward
             + self.logits
             + self.per_layer
             + self.turns;
-        numbers * size_of::<f32>() + self.room_bytes
+        numbers * size_of::<f32>() + self.room_bytes + input
     }
 }
 
@@ -64,6 +72,24 @@ fn mixer_elements(mixer: &MixerDescription, rows: usize) -> usize {
         MixerDescription::Mamba2(spec) => spec.scratch_elements(rows),
         MixerDescription::None => 0,
     }
+}
+
+/// The most numbers of one row that a layer prepares for its matrices.
+fn widest_input(layer: &LayerDescription, embedding: usize) -> usize {
+    let mixer = match &layer.mixer {
+        MixerDescription::Attention(spec) => spec.heads * spec.value_dim,
+        // The others prepare no more than they have room for.
+        other => mixer_elements(other, 1),
+    };
+    let feed_forward = match &layer.feed_forward {
+        FeedForward::Dense(dense) => dense.size,
+        FeedForward::Mixture(mixture) => {
+            let shared = mixture.shared.map_or(0, |shared| shared.dense.size);
+            shared.max(mixture.used * mixture.size)
+        }
+        FeedForward::None => 0,
+    };
+    embedding.max(mixer).max(feed_forward)
 }
 
 fn feed_forward_elements(feed_forward: &FeedForward, embedding: usize, rows: usize) -> usize {
@@ -126,7 +152,7 @@ impl Scratch {
         ];
         let numbers: usize = buffers.iter().map(|buffer| buffer.capacity()).sum();
         let turns: usize = self.turns.iter().map(Turns::bytes).sum();
-        numbers * size_of::<f32>() + turns + self.room.bytes_held()
+        numbers * size_of::<f32>() + turns + self.room.bytes_held() + self.input.held_bytes()
     }
 }
 

@@ -53,7 +53,9 @@ impl Decoder {
 
     fn check(&self, store: &PageStore, chunks: &[Chunk]) -> Result<(), EngineError> {
         let shape = self.description.page_shape(store.shape().kv_type);
-        let reason = if shape == *store.shape() {
+        let reason = if !self.description.can_keep(store.shape().kv_type) {
+            Some("this model's keys and values can't be kept in that type")
+        } else if shape == *store.shape() {
             let reason = |chunk| self.refusal(store, chunk);
             chunks.iter().find_map(reason)
         } else {
@@ -177,6 +179,7 @@ impl Decoder {
             norm.forward_in_place(&self.pool, given);
         }
         ops::add_scaled(
+            &self.pool,
             &mut self.scratch.residual[..elements],
             given,
             layer.residual_scale,
@@ -299,7 +302,7 @@ impl Decoder {
             room,
             given,
         );
-        ops::add_scaled(residual, given, 1.0);
+        ops::add_scaled(pool, residual, given, 1.0);
     }
 
     /// The last norm and the output matrix.
