@@ -13,12 +13,13 @@ pub mod kv;
 mod llama;
 mod model;
 mod outbox;
-mod sampler;
+pub mod sampler;
 mod serve;
 mod stop;
 pub mod template;
 mod timing;
 mod tokenizer;
+pub mod vocabulary;
 pub mod weights;
 
 pub use model::Model;
