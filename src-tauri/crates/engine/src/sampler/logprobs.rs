@@ -3,7 +3,7 @@
 //! It deliberately knows ids alone; their texts are added where events are made. Invariant: no value is below [`LEAST`], so
 //! that all have a JSON form.
 
-use super::candidates::{Candidate, most_likely, top, weight};
+use super::candidates::{Candidate, most_likely, sum_of_weights, top};
 
 /// The log-probability of what has none.
 const LEAST: f32 = -9999.0;
@@ -53,10 +53,7 @@ impl LogprobState {
         self.row.extend_from_slice(logits);
         let highest = logits.get(most_likely(logits) as usize).copied();
         let highest = highest.filter(|logit| logit.is_finite()).unwrap_or(0.0);
-        let sum: f64 = logits
-            .iter()
-            .map(|logit| f64::from(weight(logit - highest)))
-            .sum();
+        let sum = sum_of_weights(logits, highest, 1.0);
         self.log_of_sum = f64::from(highest) + sum.ln();
     }
 

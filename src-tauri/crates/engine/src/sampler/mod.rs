@@ -15,12 +15,15 @@ mod tests;
 pub use logprobs::{Ranked, RawLogprobs};
 
 use crate::vocabulary::Vocabulary;
-use candidates::{Candidate, most_likely};
+use candidates::{Candidate, most_likely, sum_of_weights};
 use dry::DryState;
 use engine_api::Sampling;
 use logprobs::LogprobState;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+
+/// Tokens that are weighed together where nothing is filtered.
+const BLOCK: usize = 4096;
 
 /// The state of one generation's sampling.
 #[derive(Debug)]
@@ -28,6 +31,7 @@ pub struct Sampler {
     settings: Sampling,
     rng: StdRng,
     candidates: Vec<Candidate>,
+    blocks: Vec<f64>,
     recent: Vec<u32>,
     dry: Option<DryState>,
     logprobs: Option<LogprobState>,
@@ -52,6 +56,7 @@ impl Sampler {
             settings,
             rng,
             candidates: Vec::new(),
+            blocks: Vec::new(),
             recent: Vec::new(),
         }
     }
@@ -120,23 +125,33 @@ impl Sampler {
         top_k == 0 && top_p >= 1.0 && typical_p >= 1.0 && min_p <= 0.0
     }
 
+    /// Blocks first, then within the block: the row is weighed once and a bit.
     fn draw_from_all(&mut self, logits: &[f32], highest: f32) -> u32 {
-        let temperature = self.settings.temperature;
-        let weight = |logit: &f32| candidates::weight((logit - highest) / temperature);
-        let total: f64 = logits.iter().map(|logit| f64::from(weight(logit))).sum();
-        let mut left = self.rng.random::<f64>() * total;
-        let mut last = 0;
-        for (id, logit) in (0..).zip(logits) {
-            let weight = f64::from(weight(logit));
+        let sharpness = 1.0 / self.settings.temperature;
+        self.blocks.clear();
+        let blocks = logits.chunks(BLOCK);
+        self.blocks
+            .extend(blocks.map(|block| sum_of_weights(block, highest, sharpness)));
+        let mut left = self.rng.random::<f64>() * self.blocks.iter().sum::<f64>();
+        let mut block = 0;
+        while block + 1 < self.blocks.len() && left >= self.blocks[block] {
+            left -= self.blocks[block];
+            block += 1;
+        }
+        let first = block * BLOCK;
+        let mut chosen = None;
+        for (at, logit) in logits.iter().enumerate().skip(first).take(BLOCK) {
+            let weight = f64::from(candidates::weight((logit - highest) * sharpness));
             if weight > 0.0 {
+                chosen = Some(at);
                 left -= weight;
-                last = id;
-            }
-            if left < 0.0 {
-                break;
+                if left < 0.0 {
+                    break;
+                }
             }
         }
-        last
+        let best = || most_likely(logits);
+        chosen.map_or_else(best, |at| u32::try_from(at).unwrap_or(0))
     }
 
     fn draw(&mut self, highest: f32) -> Option<u32> {
