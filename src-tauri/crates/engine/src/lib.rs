@@ -9,14 +9,14 @@ pub mod decoder;
 pub mod files;
 pub mod gguf;
 pub mod kv;
-mod llama;
 pub mod model;
-mod sampler;
+pub mod sampler;
 pub mod scheduler;
 mod stop;
 pub mod template;
 mod timing;
 pub mod tokenizer;
+pub mod vocabulary;
 pub mod weights;
 mod worker;
 

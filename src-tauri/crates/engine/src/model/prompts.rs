@@ -1,40 +1,37 @@
-//! From what was asked to token ids, and from token ids back to text.
+//! From what was asked to token ids: a model's tokenizer and chat template.
 //!
-//! It needs no weights, so that the thread that computes never waits for a long text or a slow template.
+//! It needs no weights, so that the thread that computes never waits for a long text or a slow template. Invariant: every
+//! id that it gives is in the vocabulary.
 
 use crate::files::{Checkpoint, Metadata};
-use crate::gguf::Header;
-use crate::llama::Refusal;
-use crate::template::{Sources, Templates, unguarded};
-use crate::tokenizer::Tokenizer;
+use crate::template::{Sources, Templates};
+use crate::tokenizer::{Specials, Tokenizer};
+use crate::vocabulary::Vocabulary;
 use engine_api::{Chat, EngineError, Input, Prompt, Text};
-use std::path::Path;
-use std::sync::Arc;
+use std::borrow::Cow;
 
 /// A model's tokenizer and chat template.
 #[derive(Debug)]
 pub(crate) struct Prompts {
     pub(crate) tokenizer: Tokenizer,
+    /// What each token writes.
+    pub(crate) vocabulary: Vocabulary,
     templates: Result<Templates, String>,
-    vocabulary: usize,
+    rows: usize,
 }
 
 impl Prompts {
-    /// Those of this file, whose embedding has so many rows.
+    /// Those of this model, whose embedding has so many rows.
     ///
     /// # Errors
     /// [`EngineError::InvalidModel`] or [`EngineError::UnsupportedModel`] when its tokenizer is damaged or unknown.
-    pub(crate) fn of(checkpoint: &Checkpoint, vocabulary: usize) -> Result<Self, EngineError> {
-        let path = &checkpoint.path;
-        let header = Header::open(path).map_err(|error| EngineError::InvalidModel {
-            file: path.display().to_string(),
-            reason: error.to_string(),
-        })?;
-        let tokenizer = Tokenizer::of(&header).map_err(|refusal| refused(path, refusal))?;
+    pub(crate) fn of(checkpoint: &Checkpoint, rows: usize) -> Result<Self, EngineError> {
+        let tokenizer = Tokenizer::of(checkpoint)?;
         Ok(Self {
             templates: templates(&checkpoint.metadata, &tokenizer),
+            vocabulary: vocabulary(&tokenizer),
             tokenizer,
-            vocabulary,
+            rows,
         })
     }
 
@@ -45,8 +42,8 @@ impl Prompts {
     /// an id outside the vocabulary.
     pub(crate) fn tokens(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
         match prompt {
-            Prompt::Chat(chat) => self.text_tokens(&self.render(chat)?),
-            Prompt::Text(text) => self.text_tokens(text),
+            Prompt::Chat(chat) => Ok(self.tokenizer.encode_prompt(&self.render(chat)?)),
+            Prompt::Text(text) => Ok(self.tokenizer.encode_prompt(text)),
             Prompt::Tokens(ids) => self.known(ids),
         }
     }
@@ -54,27 +51,11 @@ impl Prompts {
     /// The tokens of what a question is about.
     ///
     /// # Errors
-    /// As for [`Self::tokens`].
+    /// [`EngineError::InvalidRequest`] for an id outside the vocabulary.
     pub(crate) fn input_tokens(&self, input: &Input) -> Result<Vec<u32>, EngineError> {
         match input {
-            Input::Text(text) => self.tokenize(text, true, true),
+            Input::Text(text) => Ok(tokenize(&self.tokenizer, text, true, true)),
             Input::Tokens(ids) => self.known(ids),
-        }
-    }
-
-    /// The tokens of a text; `specials` written out in it count as such, `ends` adds what the model wants around it.
-    ///
-    /// # Errors
-    /// [`EngineError::InvalidRequest`] for bytes that are no text.
-    pub(crate) fn tokenize(
-        &self,
-        text: &Text,
-        _specials: bool,
-        _ends: bool,
-    ) -> Result<Vec<u32>, EngineError> {
-        match text {
-            Text::Text(text) => self.text_tokens(text),
-            Text::Bytes(bytes) => self.text_tokens(&String::from_utf8_lossy(bytes)),
         }
     }
 
@@ -88,33 +69,58 @@ impl Prompts {
             .templates
             .as_ref()
             .map_err(EngineError::invalid_request)?;
-        templates.render(chat, &unguarded).map_err(|error| {
-            EngineError::invalid_request(format!("the model's chat template failed: {error}"))
-        })
-    }
-
-    fn text_tokens(&self, text: &str) -> Result<Vec<u32>, EngineError> {
-        self.tokenizer.encode(text).map_err(EngineError::internal)
+        templates
+            .render(chat, &guard(&self.tokenizer))
+            .map_err(|error| {
+                EngineError::invalid_request(format!("the model's chat template failed: {error}"))
+            })
     }
 
     fn known(&self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
-        let vocabulary = self.vocabulary;
-        match ids.iter().find(|id| **id as usize >= vocabulary) {
+        let rows = self.rows;
+        match ids.iter().find(|id| **id as usize >= rows) {
             Some(id) => Err(EngineError::invalid_request(format!(
-                "token {id} is outside the vocabulary of {vocabulary}"
+                "token {id} is outside the vocabulary of {rows}"
             ))),
             None => Ok(ids.to_vec()),
         }
     }
 }
 
+/// The tokens of a text; `specials` written out in it count as such, `ends` adds what the model wants around it. Bytes
+/// that are no UTF-8 become U+FFFD, as everywhere in the text world.
+pub(crate) fn tokenize(tokenizer: &Tokenizer, text: &Text, specials: bool, ends: bool) -> Vec<u32> {
+    let text = match text {
+        Text::Text(text) => text.into(),
+        Text::Bytes(bytes) => String::from_utf8_lossy(bytes),
+    };
+    let specials = if specials {
+        Specials::Parse
+    } else {
+        Specials::AsText
+    };
+    let ids = tokenizer.encode(&text, specials);
+    if ends { tokenizer.with_ends(ids) } else { ids }
+}
+
+/// What a person typed must not become a special token.
+fn guard(tokenizer: &Tokenizer) -> impl Fn(&str) -> Cow<'_, str> {
+    |text| tokenizer.guard(text)
+}
+
+fn vocabulary(tokenizer: &Tokenizer) -> Vocabulary {
+    let count = u32::try_from(tokenizer.len()).unwrap_or(u32::MAX);
+    let piece = |id| (tokenizer.piece(id), tokenizer.is_control(id));
+    let ends: Vec<_> = tokenizer.ends_of_turn().collect();
+    Vocabulary::new(count, piece, &ends)
+}
+
 fn templates(metadata: &Metadata, tokenizer: &Tokenizer) -> Result<Templates, String> {
     const KEY: &str = "tokenizer.chat_template";
     let mut sources = Sources::default();
     for (key, value) in &metadata.0 {
-        let name = key
-            .strip_prefix(KEY)
-            .map(|rest| rest.strip_prefix('.').unwrap_or("default"));
+        let rest = key.strip_prefix(KEY);
+        let name = rest.map(|rest| rest.strip_prefix('.').unwrap_or("default"));
         if let (Some(name), Some(source)) = (name, value.as_text()) {
             sources.add(name, source);
         }
@@ -125,39 +131,10 @@ fn templates(metadata: &Metadata, tokenizer: &Tokenizer) -> Result<Templates, St
         );
     }
     let specials = [
-        ("bos_token", &tokenizer.bos_text),
-        ("eos_token", &tokenizer.eos_text),
+        ("bos_token", tokenizer.bos_text()),
+        ("eos_token", tokenizer.eos_text()),
     ];
-    let specials = specials.map(|(name, text)| (name.to_owned(), text.clone()));
+    let specials = specials.map(|(name, text)| (name.to_owned(), text.to_owned()));
     Templates::new(&sources, &specials.to_vec())
         .map_err(|error| format!("the model's chat template can't be read: {error}"))
-}
-
-fn refused(path: &Path, refusal: Refusal) -> EngineError {
-    let file = path.display().to_string();
-    match refusal {
-        Refusal::Damaged(reason) => EngineError::InvalidModel { file, reason },
-        Refusal::Unsupported(reason) => EngineError::UnsupportedModel { file, reason },
-    }
-}
-
-/// Turns ids into text as they come: whole characters only.
-#[derive(Debug)]
-pub(crate) struct TextDecoder {
-    prompts: Arc<Prompts>,
-    state: crate::tokenizer::StreamState,
-}
-
-impl TextDecoder {
-    pub(crate) fn new(prompts: Arc<Prompts>) -> Self {
-        Self {
-            prompts,
-            state: crate::tokenizer::StreamState::default(),
-        }
-    }
-
-    pub(crate) fn push(&mut self, id: u32) -> Result<String, EngineError> {
-        let text = self.prompts.tokenizer.decode_next(&mut self.state, id);
-        Ok(text.map_err(EngineError::internal)?.unwrap_or_default())
-    }
 }

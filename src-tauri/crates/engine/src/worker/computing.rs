@@ -188,7 +188,7 @@ impl Computing {
             return;
         };
         let (logits, tokens) = model.scheduler.row(stepped, at);
-        let next = match guarded(|| generation.take(logits, tokens, &self.outbox)) {
+        let next = match guarded(|| Ok(generation.take(logits, tokens, &self.outbox))) {
             Ok(Next::Token(token)) if model.scheduler.push(id, token) => {
                 Ok(FinishReason::ContextFull)
             }
