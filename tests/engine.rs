@@ -3,7 +3,7 @@
 
 use engine_api::{
     ChatMessage, Engine, EngineError, FinishReason, GenerateRequest, Generation, GenerationEvent,
-    LoadOptions, Prompt, Sampling, Timings,
+    KvType, LoadOptions, Prompt, Sampling, Timings,
 };
 use half::f16;
 use std::collections::HashMap;
@@ -202,7 +202,8 @@ async fn a_second_turn_prefills_only_what_is_new() {
 
 #[tokio::test]
 async fn several_at_once_get_what_each_gets_alone() {
-    let rules = "You are a guide through the cities of Europe. You answer in one short sentence.";
+    let rules = "You are a guide through the cities of Europe. You answer in one short sentence. "
+        .repeat(5);
     for kv_type in [KvType::F16, KvType::Q8_0] {
         let options = LoadOptions {
             kv_type,
@@ -214,7 +215,7 @@ async fn several_at_once_get_what_each_gets_alone() {
             .zip(1..)
             .map(|(country, times)| {
                 let question = format!("What is the capital of {country}? ").repeat(times * 3);
-                chat(&[ChatMessage::system(rules), ChatMessage::user(question)])
+                chat(&[ChatMessage::system(&rules), ChatMessage::user(question)])
             })
             .collect();
         let mut alone = Vec::new();
@@ -236,7 +237,7 @@ async fn several_at_once_get_what_each_gets_alone() {
             reused += together.timings.reused_tokens;
         }
         assert!(
-            reused >= 4 * 32,
+            reused >= 4 * 64,
             "the shared beginning was read once: {reused}"
         );
     }
