@@ -231,6 +231,11 @@ impl Tokenizer {
         self.vocabulary.id(text)
     }
 
+    /// The token that stands at the beginning of each text, for a model that wants one.
+    pub fn begin(&self) -> Option<u32> {
+        self.vocabulary.begin()
+    }
+
     /// How many tokens there are.
     pub fn len(&self) -> usize {
         self.vocabulary.len()
