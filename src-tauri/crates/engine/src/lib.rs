@@ -9,6 +9,7 @@ pub mod decoder;
 pub mod files;
 mod generate;
 pub mod gguf;
+pub mod grammar;
 pub mod kv;
 mod llama;
 mod model;
