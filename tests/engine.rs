@@ -2,8 +2,8 @@
 //! runs, without the process.
 
 use engine_api::{
-    ChatMessage, Engine, EngineError, FinishReason, GenerateRequest, Generation, GenerationEvent,
-    KvType, LoadOptions, Prompt, Sampling, Timings,
+    ChatMessage, Constraint, Engine, EngineError, FinishReason, GenerateRequest, Generation,
+    GenerationEvent, KvType, LoadOptions, Prompt, Sampling, Timings,
 };
 use half::f16;
 use std::collections::HashMap;
@@ -241,6 +241,51 @@ async fn several_at_once_get_what_each_gets_alone() {
             "the shared beginning was read once: {reused}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_answer_can_be_held_to_a_form() {
+    let engine = engine().await;
+    let request = GenerateRequest {
+        constraint: Some(Constraint::Regex("Berlin|Rome [0-9]{3}".into())),
+        sampling: Sampling {
+            logprobs: Some(2),
+            ..Sampling::greedy()
+        },
+        ..chat(&[capital()])
+    };
+    let held = answer(&engine, request.clone()).await.expect("an answer");
+    assert_eq!(held.reason, FinishReason::EndOfTurn);
+    let is_number = |text: &str| text.len() == 3 && text.parse::<u32>().is_ok();
+    let fits = held.text == "Berlin" || held.text.strip_prefix("Rome ").is_some_and(is_number);
+    assert!(fits, "{:?}", held.text);
+
+    let mut generation = engine.generate(request).expect("valid");
+    let mut told = Vec::new();
+    while let Some(event) = generation.next().await {
+        if let GenerationEvent::Token { logprobs, .. } = event.expect("no error") {
+            told.extend(logprobs);
+        }
+    }
+    let bytes: Vec<u8> = told
+        .iter()
+        .flat_map(|told| told.token.bytes.clone())
+        .collect();
+    assert_eq!(String::from_utf8_lossy(&bytes), held.text);
+    assert!(
+        told.iter()
+            .all(|told| told.top.len() == 2 && told.token.logprob <= 0.0)
+    );
+
+    let nonsense = GenerateRequest {
+        constraint: Some(Constraint::Regex("(".into())),
+        ..chat(&[capital()])
+    };
+    let refused = answer(&engine, nonsense).await.expect_err("no expression");
+    assert!(
+        matches!(refused, EngineError::InvalidRequest { .. }),
+        "{refused}"
+    );
 }
 
 #[tokio::test]

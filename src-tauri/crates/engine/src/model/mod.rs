@@ -11,7 +11,7 @@ mod prompts;
 pub(crate) use evaluation::{Evaluation, Kind};
 pub use fit::{Fitted, MOST_STEP_TOKENS, fit};
 pub use inspection::inspect;
-pub(crate) use prompts::{Prompts, tokenize};
+pub(crate) use prompts::{Prepared, Prompts, tokenize};
 
 use crate::decoder::{self, Decoder, families};
 use crate::files::{Checkpoint, TensorInfo};

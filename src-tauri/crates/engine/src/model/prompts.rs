@@ -4,11 +4,13 @@
 //! id that it gives is in the vocabulary.
 
 use crate::files::{Checkpoint, Metadata};
+use crate::grammar::{Grammar, Grammars};
 use crate::template::{Sources, Templates};
 use crate::tokenizer::{Specials, Tokenizer};
 use crate::vocabulary::Vocabulary;
-use engine_api::{Chat, EngineError, Input, Prompt, Text};
+use engine_api::{Chat, Constraint, EngineError, GenerateRequest, Input, Prompt, Text};
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 /// A model's tokenizer and chat template.
 #[derive(Debug)]
@@ -17,7 +19,16 @@ pub(crate) struct Prompts {
     /// What each token writes.
     pub(crate) vocabulary: Vocabulary,
     templates: Result<Templates, String>,
+    /// Made for the first request that wants one.
+    grammars: OnceLock<Result<Grammars, EngineError>>,
     rows: usize,
+}
+
+/// A prompt's tokens, and what the answer must be.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) tokens: Vec<u32>,
+    pub(crate) grammar: Option<Grammar>,
 }
 
 impl Prompts {
@@ -31,8 +42,30 @@ impl Prompts {
             templates: templates(&checkpoint.metadata, &tokenizer),
             vocabulary: vocabulary(&tokenizer),
             tokenizer,
+            grammars: OnceLock::new(),
             rows,
         })
+    }
+
+    /// All that can be made of a request before it is computed.
+    ///
+    /// # Errors
+    /// As for [`Self::tokens`]; [`EngineError::InvalidRequest`] for a constraint that is none.
+    pub(crate) fn prepare(&self, request: &GenerateRequest) -> Result<Prepared, EngineError> {
+        let constraint = request.constraint.as_ref();
+        Ok(Prepared {
+            tokens: self.tokens(&request.prompt)?,
+            grammar: constraint
+                .map(|constraint| self.grammar(constraint))
+                .transpose()?,
+        })
+    }
+
+    fn grammar(&self, constraint: &Constraint) -> Result<Grammar, EngineError> {
+        let grammars = self
+            .grammars
+            .get_or_init(|| Grammars::new(&self.vocabulary));
+        grammars.as_ref().map_err(Clone::clone)?.start(constraint)
     }
 
     /// The tokens of a prompt.
@@ -40,7 +73,7 @@ impl Prompts {
     /// # Errors
     /// [`EngineError::InvalidRequest`] when the model has no chat template, when that refuses the conversation, or for
     /// an id outside the vocabulary.
-    pub(crate) fn tokens(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
+    fn tokens(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
         match prompt {
             Prompt::Chat(chat) => Ok(self.tokenizer.encode_prompt(&self.render(chat)?)),
             Prompt::Text(text) => Ok(self.tokenizer.encode_prompt(text)),

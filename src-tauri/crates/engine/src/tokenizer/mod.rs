@@ -168,11 +168,6 @@ impl Tokenizer {
         ids
     }
 
-    /// The token that the model wants at the beginning of each text, if it does.
-    pub fn begin(&self) -> Option<u32> {
-        self.vocabulary.begin()
-    }
-
     /// The begin and end tokens added, as the model wants them around a text.
     pub fn with_ends(&self, mut ids: Vec<u32>) -> Vec<u32> {
         if let Some(begin) = self.vocabulary.begin() {

@@ -6,6 +6,7 @@
 use super::Arrived;
 use super::outbox::Outbox;
 use super::running::Flag;
+use crate::grammar::Grammar;
 use crate::model::Prompts;
 use crate::sampler::{Ranked, Sampler};
 use crate::scheduler::Progress;
@@ -22,6 +23,7 @@ pub(super) struct Generation {
     pub(super) cancelled: Flag,
     prompts: Arc<Prompts>,
     sampler: Sampler,
+    grammar: Option<Grammar>,
     text: Decoder,
     stops: StopMatcher,
     max_tokens: u32,
@@ -44,7 +46,12 @@ pub(super) enum Next {
 }
 
 impl Generation {
-    pub(super) fn new(arrived: Arrived, prompt_tokens: usize, prompts: &Arc<Prompts>) -> Self {
+    pub(super) fn new(
+        arrived: Arrived,
+        prompt_tokens: usize,
+        grammar: Option<Grammar>,
+        prompts: &Arc<Prompts>,
+    ) -> Self {
         let Arrived {
             id,
             request,
@@ -58,6 +65,7 @@ impl Generation {
             // The prompt stands before it.
             text: prompts.tokenizer.decoder().keeping_the_first_blank(),
             prompts: prompts.clone(),
+            grammar,
             stops: StopMatcher::new(request.stop),
             max_tokens: request.max_tokens.unwrap_or(u32::MAX),
             stop_at_end_of_turn: request.stop_at_end_of_turn,
@@ -98,16 +106,33 @@ impl Generation {
     }
 
     /// Chooses the next token. `tokens` are those of its sequence so far.
-    pub(super) fn take(&mut self, logits: &mut [f32], tokens: &[u32], outbox: &Outbox) -> Next {
-        let read = Instant::now();
-        let token = self.sampler.sample(logits, tokens);
-        let first = self.first_token.unwrap_or(read);
+    ///
+    /// # Errors
+    /// As for [`Grammar::accept`].
+    pub(super) fn take(
+        &mut self,
+        logits: &mut [f32],
+        tokens: &[u32],
+        outbox: &Outbox,
+    ) -> Result<Next, EngineError> {
+        let now = Instant::now();
+        let first = self.first_token.unwrap_or(now);
         if self.first_token.is_none() {
-            self.prompt_is_read(first);
+            self.prompt_is_read(now);
         }
-        if self.stop_at_end_of_turn && self.prompts.tokenizer.ends_turn(token) {
-            return Next::End(FinishReason::EndOfTurn);
+        let allowed = self.grammar.as_ref().map(Grammar::allowed);
+        let token = self.sampler.sample_allowed(logits, tokens, allowed);
+        let may_end = self.stop_at_end_of_turn || self.grammar.is_some();
+        if may_end && self.prompts.tokenizer.ends_turn(token) {
+            return Ok(Next::End(FinishReason::EndOfTurn));
         }
+        if let Some(grammar) = &mut self.grammar {
+            grammar.accept(token)?;
+        }
+        Ok(self.write(token, first, outbox))
+    }
+
+    fn write(&mut self, token: u32, first: Instant, outbox: &Outbox) -> Next {
         self.timings.generated_tokens += 1;
         self.timings.decode_ms = ms(first.elapsed());
         self.note_logprobs();
@@ -121,6 +146,9 @@ impl Generation {
         }
         if self.timings.generated_tokens >= self.max_tokens {
             return Next::End(FinishReason::MaxTokens);
+        }
+        if self.grammar.as_ref().is_some_and(Grammar::is_complete) {
+            return Next::End(FinishReason::EndOfTurn);
         }
         Next::Token(token)
     }

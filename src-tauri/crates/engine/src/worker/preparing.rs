@@ -34,9 +34,9 @@ impl Preparing {
         for prepare in inbox {
             match prepare {
                 Prepare::Prompt { arrived, prompts } => {
-                    let prompt = &arrived.request.prompt;
-                    let tokens = guarded(|| prompts.tokens(prompt));
-                    let _ = self.work.send(Work::Prepared { arrived, tokens });
+                    let request = &arrived.request;
+                    let prepared = guarded(|| prompts.prepare(request));
+                    let _ = self.work.send(Work::Prepared { arrived, prepared });
                 }
                 Prepare::Question { asked, prompts } => self.question(asked, prompts.as_deref()),
             }
