@@ -14,7 +14,9 @@ use crate::stop::{Passed, StopMatcher};
 use crate::timing::{ms, rate};
 use crate::tokenizer::Decoder;
 use engine_api::wire::Report;
-use engine_api::{FinishReason, GenerationEvent, GenerationId, Logprobs, Timings, TokenLogprob};
+use engine_api::{
+    EngineError, FinishReason, GenerationEvent, GenerationId, Logprobs, Timings, TokenLogprob,
+};
 use std::sync::Arc;
 use std::time::Instant;
 
