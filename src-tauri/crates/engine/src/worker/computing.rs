@@ -128,7 +128,7 @@ impl Computing {
         }
     }
 
-    fn begin(&mut self, arrived: Arrived, prepared: Result<Prepared, EngineError>) {
+    fn begin(&mut self, arrived: Arrived, prepared: Result<Box<Prepared>, EngineError>) {
         let Some(model) = &mut self.model else {
             return self.refuse(&arrived, EngineError::ModelNotLoaded);
         };

@@ -33,7 +33,7 @@ enum Work {
     /// It comes back with its tokens and its constraint.
     Prepared {
         arrived: Box<Arrived>,
-        prepared: Result<Prepared, EngineError>,
+        prepared: Result<Box<Prepared>, EngineError>,
     },
     Ask(Box<Asked>),
     /// A question that needs the weights, with its tokens.

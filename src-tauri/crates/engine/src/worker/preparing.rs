@@ -35,7 +35,7 @@ impl Preparing {
             match prepare {
                 Prepare::Prompt { arrived, prompts } => {
                     let request = &arrived.request;
-                    let prepared = guarded(|| prompts.prepare(request));
+                    let prepared = guarded(|| prompts.prepare(request)).map(Box::new);
                     let _ = self.work.send(Work::Prepared { arrived, prepared });
                 }
                 Prepare::Question { asked, prompts } => self.question(asked, prompts.as_deref()),
@@ -92,12 +92,11 @@ fn answer(question: &Question, prompts: Option<&Prompts>) -> Result<Answer, Engi
             specials,
             ends,
         } => {
-            let ids = match path {
-                Some(path) => tokenize(path, text, *specials, *ends)?,
-                None => {
-                    let prompts = prompts.ok_or(EngineError::ModelNotLoaded)?;
-                    model::tokenize(&prompts.tokenizer, text, *specials, *ends)
-                }
+            let ids = if let Some(path) = path {
+                tokenize(path, text, *specials, *ends)?
+            } else {
+                let prompts = prompts.ok_or(EngineError::ModelNotLoaded)?;
+                model::tokenize(&prompts.tokenizer, text, *specials, *ends)
             };
             Ok(Answer::Tokens { ids })
         }
