@@ -8,14 +8,16 @@ pub mod cpu;
 pub mod decoder;
 pub mod files;
 pub mod gguf;
+pub mod grammar;
 pub mod kv;
 pub mod model;
-mod sampler;
+pub mod sampler;
 pub mod scheduler;
 mod stop;
 pub mod template;
 mod timing;
 pub mod tokenizer;
+pub mod vocabulary;
 pub mod weights;
 mod worker;
 

@@ -240,6 +240,7 @@ mod tests {
             EngineError::InvalidRequest { .. } => ErrorCode::InvalidRequest,
             EngineError::OutOfMemory { .. } => ErrorCode::OutOfMemory,
             EngineError::Crashed { .. } => ErrorCode::EngineCrashed,
+            EngineError::Busy { .. } => ErrorCode::Busy,
             EngineError::Internal { .. } => ErrorCode::Internal,
         }
     }
@@ -270,7 +271,9 @@ mod tests {
         let reason = || "the reason".to_owned();
         let file = || "m.gguf".to_owned();
         let (prompt_tokens, limit_tokens) = (5000, 2047);
-        let all: [(EngineError, &[&str]); 8] = [
+        let (waiting, limit) = (256, 255);
+        let all: [(EngineError, &[&str]); 9] = [
+            (EngineError::Busy { waiting, limit }, &["256", "255"]),
             (
                 EngineError::InvalidModel {
                     file: file(),

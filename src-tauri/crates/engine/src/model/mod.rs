@@ -11,7 +11,7 @@ mod prompts;
 pub(crate) use evaluation::{Evaluation, Kind};
 pub use fit::{Fitted, MOST_STEP_TOKENS, fit};
 pub use inspection::inspect;
-pub(crate) use prompts::{Prompts, TextDecoder};
+pub(crate) use prompts::{Prepared, Prompts, tokenize};
 
 use crate::decoder::{self, Decoder, families};
 use crate::files::{Checkpoint, TensorInfo};
@@ -26,12 +26,18 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// A loaded model.
-#[derive(Debug)]
 pub struct Model {
     info: LoadedModel,
     pub(crate) prompts: Arc<Prompts>,
     decoder: Decoder,
     pub(crate) scheduler: Scheduler,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut model = f.debug_struct("Model");
+        model.field("info", &self.info).finish_non_exhaustive()
+    }
 }
 
 impl Model {

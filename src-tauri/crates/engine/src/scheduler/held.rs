@@ -84,8 +84,8 @@ impl Held {
         spare: usize,
     ) -> Option<Start> {
         let mut start = match empty {
-            Some(empty) => self.from_snapshot(tokens, empty),
-            None => self.from_tree(tokens),
+            Some(empty) => self.start_at_snapshot(tokens, empty),
+            None => self.start_in_tree(tokens),
         };
         if !self.has_room(&start, tokens.len(), spare) {
             self.drop_partial(&mut start, empty);
@@ -106,7 +106,7 @@ impl Held {
     }
 
     /// At least one token is always left to compute: its logits are wanted.
-    fn from_tree(&mut self, tokens: &[u32]) -> Start {
+    fn start_in_tree(&mut self, tokens: &[u32]) -> Start {
         let found = self.tree.find(&tokens[..tokens.len().saturating_sub(1)]);
         let pages: Vec<_> = found
             .path
@@ -125,7 +125,7 @@ impl Held {
         })
     }
 
-    fn from_snapshot(&mut self, tokens: &[u32], empty: &RecurrentState) -> Start {
+    fn start_at_snapshot(&mut self, tokens: &[u32], empty: &RecurrentState) -> Start {
         let Some(snapshot) = self
             .snapshots
             .find(&tokens[..tokens.len().saturating_sub(1)])

@@ -35,7 +35,7 @@ const ROOM_PAGES: usize = 2;
 const MOST_WAITING: usize = 256;
 
 /// What a scheduler is allowed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Sequences that run together.
     pub parallel: usize,

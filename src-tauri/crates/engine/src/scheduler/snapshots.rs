@@ -74,7 +74,7 @@ impl Snapshots {
     pub fn keep(
         &mut self,
         tokens: &[u32],
-        pages: &[PageId],
+        held: &[PageId],
         state: &RecurrentState,
         pager: &mut Pager,
     ) {
@@ -87,12 +87,12 @@ impl Snapshots {
             known.used = self.clock;
             return;
         }
-        for page in pages {
+        for page in held {
             pager.hold(*page);
         }
         self.list.push(Snapshot {
             tokens: tokens.into(),
-            pages: pages.to_vec(),
+            pages: held.to_vec(),
             state: state.clone(),
             used: self.clock,
         });

@@ -9,7 +9,7 @@ use super::pace::Pace;
 use super::preparing::Prepare;
 use super::running::{Name, Running};
 use super::{Arrived, Asked, Work, guarded};
-use crate::model::{Evaluation, Kind, Model};
+use crate::model::{Evaluation, Kind, Model, Prepared};
 use crate::scheduler::{SequenceId, Stepped};
 use engine_api::wire::Report;
 use engine_api::{EngineError, FinishReason, LoadOptions, Question, QuestionId};
@@ -68,7 +68,7 @@ impl Computing {
         match work {
             Work::Load { path, options } => self.load(&path, &options),
             Work::Generate(arrived) => self.prepare(arrived),
-            Work::Prepared { arrived, tokens } => self.begin(*arrived, tokens),
+            Work::Prepared { arrived, prepared } => self.begin(*arrived, prepared),
             Work::Ask(asked) => self.ask(asked),
             Work::Evaluate { asked, tokens } => self.evaluate(&asked, tokens),
             Work::ForgetCache => self.forget_cache(),
@@ -128,17 +128,19 @@ impl Computing {
         }
     }
 
-    fn begin(&mut self, arrived: Arrived, tokens: Result<Vec<u32>, EngineError>) {
+    fn begin(&mut self, arrived: Arrived, prepared: Result<Box<Prepared>, EngineError>) {
         let Some(model) = &mut self.model else {
             return self.refuse(&arrived, EngineError::ModelNotLoaded);
         };
-        let added = arrived.request.validate().and(tokens).and_then(|tokens| {
-            let prompt_tokens = tokens.len();
-            Ok((model.scheduler.add(tokens)?, prompt_tokens))
+        let added = prepared.and_then(|prepared| {
+            arrived.request.validate()?;
+            let prompt_tokens = prepared.tokens.len();
+            let sequence = model.scheduler.add(prepared.tokens)?;
+            Ok((sequence, prompt_tokens, prepared.grammar))
         });
         match added {
-            Ok((sequence, prompt_tokens)) => {
-                let generation = Generation::new(arrived, prompt_tokens, &model.prompts);
+            Ok((sequence, prompt_tokens, grammar)) => {
+                let generation = Generation::new(arrived, prompt_tokens, grammar, &model.prompts);
                 self.generations.insert(sequence, generation);
                 self.end_cancelled(|generation| generation.cancelled.is_set());
             }

@@ -6,13 +6,17 @@
 use super::Arrived;
 use super::outbox::Outbox;
 use super::running::Flag;
-use crate::model::{Prompts, TextDecoder};
-use crate::sampler::Sampler;
+use crate::grammar::Grammar;
+use crate::model::Prompts;
+use crate::sampler::{Ranked, Sampler};
 use crate::scheduler::Progress;
 use crate::stop::{Passed, StopMatcher};
 use crate::timing::{ms, rate};
+use crate::tokenizer::Decoder;
 use engine_api::wire::Report;
-use engine_api::{EngineError, FinishReason, GenerationEvent, GenerationId, Timings};
+use engine_api::{
+    EngineError, FinishReason, GenerationEvent, GenerationId, Logprobs, Timings, TokenLogprob,
+};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +25,8 @@ pub(super) struct Generation {
     pub(super) cancelled: Flag,
     prompts: Arc<Prompts>,
     sampler: Sampler,
-    text: TextDecoder,
+    grammar: Option<Grammar>,
+    text: Decoder,
     stops: StopMatcher,
     max_tokens: u32,
     stop_at_end_of_turn: bool,
@@ -29,6 +34,8 @@ pub(super) struct Generation {
     arrival: Instant,
     began: Option<Instant>,
     first_token: Option<Instant>,
+    /// Of the tokens since the last event.
+    logprobs: Vec<Logprobs>,
 }
 
 /// What becomes of a sequence after a row of logits.
@@ -41,7 +48,12 @@ pub(super) enum Next {
 }
 
 impl Generation {
-    pub(super) fn new(arrived: Arrived, prompt_tokens: usize, prompts: &Arc<Prompts>) -> Self {
+    pub(super) fn new(
+        arrived: Arrived,
+        prompt_tokens: usize,
+        grammar: Option<Grammar>,
+        prompts: &Arc<Prompts>,
+    ) -> Self {
         let Arrived {
             id,
             request,
@@ -51,9 +63,11 @@ impl Generation {
         Self {
             id,
             cancelled,
-            sampler: Sampler::new(request.sampling),
-            text: TextDecoder::new(prompts.clone()),
+            sampler: Sampler::with_vocabulary(request.sampling, &prompts.vocabulary),
+            // The prompt stands before it.
+            text: prompts.tokenizer.decoder().keeping_the_first_blank(),
             prompts: prompts.clone(),
+            grammar,
             stops: StopMatcher::new(request.stop),
             max_tokens: request.max_tokens.unwrap_or(u32::MAX),
             stop_at_end_of_turn: request.stop_at_end_of_turn,
@@ -64,6 +78,7 @@ impl Generation {
             arrival,
             began: None,
             first_token: None,
+            logprobs: Vec::new(),
         }
     }
 
@@ -95,36 +110,63 @@ impl Generation {
     /// Chooses the next token. `tokens` are those of its sequence so far.
     ///
     /// # Errors
-    /// [`EngineError::Internal`] when the tokenizer fails.
+    /// As for [`Grammar::accept`].
     pub(super) fn take(
         &mut self,
         logits: &mut [f32],
         tokens: &[u32],
         outbox: &Outbox,
     ) -> Result<Next, EngineError> {
-        let read = Instant::now();
-        let token = self.sampler.sample(logits, tokens);
-        let first = self.first_token.unwrap_or(read);
+        let now = Instant::now();
+        let first = self.first_token.unwrap_or(now);
         if self.first_token.is_none() {
-            self.prompt_is_read(first);
+            self.prompt_is_read(now);
         }
-        if self.stop_at_end_of_turn && self.prompts.tokenizer.ends_turn(token) {
+        let allowed = self.grammar.as_ref().map(Grammar::allowed);
+        let token = self.sampler.sample_allowed(logits, tokens, allowed);
+        let may_end = self.stop_at_end_of_turn || self.grammar.is_some();
+        if may_end && self.prompts.tokenizer.ends_turn(token) {
             return Ok(Next::End(FinishReason::EndOfTurn));
         }
+        if let Some(grammar) = &mut self.grammar {
+            grammar.accept(token)?;
+        }
+        Ok(self.write(token, first, outbox))
+    }
+
+    fn write(&mut self, token: u32, first: Instant, outbox: &Outbox) -> Next {
         self.timings.generated_tokens += 1;
         self.timings.decode_ms = ms(first.elapsed());
-        let text = self.text.push(token);
+        self.note_logprobs();
+        let text = self.text.push(self.prompts.vocabulary.bytes(token));
         match self.stops.push(&text) {
             Passed::Text(text) => self.tell(text, outbox),
             Passed::Stopped(text) => {
                 self.tell(text, outbox);
-                return Ok(Next::End(FinishReason::StopString));
+                return Next::End(FinishReason::StopString);
             }
         }
         if self.timings.generated_tokens >= self.max_tokens {
-            return Ok(Next::End(FinishReason::MaxTokens));
+            return Next::End(FinishReason::MaxTokens);
         }
-        Ok(Next::Token(token))
+        if self.grammar.as_ref().is_some_and(Grammar::is_complete) {
+            return Next::End(FinishReason::EndOfTurn);
+        }
+        Next::Token(token)
+    }
+
+    fn note_logprobs(&mut self) {
+        let vocabulary = &self.prompts.vocabulary;
+        let named = |ranked: &Ranked| TokenLogprob {
+            id: ranked.id,
+            bytes: vocabulary.bytes(ranked.id).to_vec(),
+            logprob: ranked.logprob,
+        };
+        let latest = self.sampler.logprobs();
+        self.logprobs.extend(latest.map(|latest| Logprobs {
+            token: named(&latest.token),
+            top: latest.top.iter().map(named).collect(),
+        }));
     }
 
     fn prompt_is_read(&mut self, now: Instant) {
@@ -135,11 +177,12 @@ impl Generation {
             rate(self.timings.prefilled_tokens, self.timings.prefill_ms);
     }
 
-    fn tell(&self, text: String, outbox: &Outbox) {
+    fn tell(&mut self, text: String, outbox: &Outbox) {
+        let logprobs = std::mem::take(&mut self.logprobs);
         self.emit(
             GenerationEvent::Token {
                 text,
-                logprobs: Vec::new(),
+                logprobs,
                 generated_tokens: self.timings.generated_tokens,
             },
             outbox,
@@ -148,7 +191,11 @@ impl Generation {
 
     /// Says the rest, and that it is over.
     pub(super) fn finish(mut self, reason: FinishReason, outbox: &Outbox) {
-        let rest = self.stops.finish();
+        let whole = self.text.finish();
+        let rest = match self.stops.push(&whole) {
+            Passed::Text(text) => text + &self.stops.finish(),
+            Passed::Stopped(text) => text,
+        };
         if self.first_token.is_some() {
             self.tell(rest, outbox);
         }

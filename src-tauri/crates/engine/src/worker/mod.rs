@@ -9,6 +9,7 @@ mod preparing;
 mod reading;
 mod running;
 
+use crate::model::Prepared;
 use computing::Computing;
 use engine_api::{EngineError, GenerateRequest, GenerationId, LoadOptions, QuestionId};
 use outbox::Outbox;
@@ -29,10 +30,10 @@ enum Work {
     },
     /// A request as it came; it goes to the preparing thread with the model's tokenizer.
     Generate(Box<Arrived>),
-    /// It comes back with its tokens.
+    /// It comes back with its tokens and its constraint.
     Prepared {
         arrived: Box<Arrived>,
-        tokens: Result<Vec<u32>, EngineError>,
+        prepared: Result<Box<Prepared>, EngineError>,
     },
     Ask(Box<Asked>),
     /// A question that needs the weights, with its tokens.

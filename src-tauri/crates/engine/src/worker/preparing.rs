@@ -4,7 +4,8 @@ use super::outbox::Outbox;
 use super::{Arrived, Asked, Work, guarded};
 use crate::decoder::families;
 use crate::files::Checkpoint;
-use crate::model::{Prompts, fit, inspect};
+use crate::model::{self, Prompts, fit, inspect};
+use crate::tokenizer::Tokenizer;
 use engine_api::wire::Report;
 use engine_api::{Answer, EngineError, Input, LoadOptions, MemoryPlan, Question, Text};
 use std::path::Path;
@@ -33,9 +34,9 @@ impl Preparing {
         for prepare in inbox {
             match prepare {
                 Prepare::Prompt { arrived, prompts } => {
-                    let prompt = &arrived.request.prompt;
-                    let tokens = guarded(|| prompts.tokens(prompt));
-                    let _ = self.work.send(Work::Prepared { arrived, tokens });
+                    let request = &arrived.request;
+                    let prepared = guarded(|| prompts.prepare(request)).map(Box::new);
+                    let _ = self.work.send(Work::Prepared { arrived, prepared });
                 }
                 Prepare::Question { asked, prompts } => self.question(asked, prompts.as_deref()),
             }
@@ -95,7 +96,7 @@ fn answer(question: &Question, prompts: Option<&Prompts>) -> Result<Answer, Engi
                 tokenize(path, text, *specials, *ends)?
             } else {
                 let prompts = prompts.ok_or(EngineError::ModelNotLoaded)?;
-                prompts.tokenize(text, *specials, *ends)?
+                model::tokenize(&prompts.tokenizer, text, *specials, *ends)
             };
             Ok(Answer::Tokens { ids })
         }
@@ -114,6 +115,6 @@ fn plan(path: &Path, options: &LoadOptions) -> Result<MemoryPlan, EngineError> {
 
 /// The file may hold nothing but a vocabulary.
 fn tokenize(path: &Path, text: &Text, specials: bool, ends: bool) -> Result<Vec<u32>, EngineError> {
-    let checkpoint = Checkpoint::open(path)?;
-    Prompts::of(&checkpoint, usize::MAX)?.tokenize(text, specials, ends)
+    let tokenizer = Tokenizer::of(&Checkpoint::open(path)?)?;
+    Ok(model::tokenize(&tokenizer, text, specials, ends))
 }

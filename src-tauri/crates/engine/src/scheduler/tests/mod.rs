@@ -93,6 +93,21 @@ fn a_shared_beginning_is_read_once() {
 }
 
 #[test]
+fn what_runs_while_the_cache_is_forgotten_leaves_nothing() {
+    for recurrent in [false, true] {
+        let mut desk = Desk::new(4, 100, recurrent);
+        desk.ask(wish(prompt(3, 200), 40)).expect("it fits");
+        desk.step(64);
+        desk.scheduler.forget_cache();
+        desk.finish(64);
+        assert_eq!(desk.outcomes[0].text, alone(&prompt(3, 200), 40));
+        assert_eq!(desk.scheduler.held.pager.held(), 0);
+        assert_eq!(desk.answer(&prompt(3, 200), 40).reused, 0);
+        nothing_leaks(&mut desk.scheduler);
+    }
+}
+
+#[test]
 fn a_fork_that_is_taken_twice_is_remembered_by_recurrent_layers() {
     let system = prompt(7, 150);
     let whole = |seed: u32| [&*system, &[seed], &prompt(seed, 40)].concat();
