@@ -20,6 +20,7 @@ mod stop;
 pub mod template;
 mod timing;
 mod tokenizer;
+pub mod transcript;
 pub mod vocabulary;
 pub mod weights;
 
