@@ -12,15 +12,15 @@ use serde_json::{Map, Value};
 /// A notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// `{"name": …, "arguments": {…}}`, or a list of them (Hermes, Qwen, Llama, Granite, Nemotron, Cohere, Apertus).
+    /// `{"name": …, "arguments": {…}}`, or a list of them (Hermes, Nemotron 2, Cohere, Apertus).
     Json,
     /// The same without a closing mark: it ends with the value.
     OneJson,
-    /// Within `<tool_call>`: JSON, `<function=…>` (Qwen3-Coder, Nemotron 3) or `name<arg_key>…` (GLM).
+    /// Within `<tool_call>`: JSON, `<function=…>` (`Qwen3-Coder`, Nemotron 3) or `name<arg_key>…` (GLM).
     Tagged,
     /// `name>{…}` or `name><parameter=…>…` after `<function=`.
     Function,
-    /// `<invoke name="…"><parameter name="…">…` (MiniMax).
+    /// `<invoke name="…"><parameter name="…">…`, as in `MiniMax`.
     Invoke,
     /// `call:name{key:<|"|>text<|"|>}`.
     Gemma,
@@ -289,9 +289,10 @@ fn kimi(body: &str) -> Attempt<(Vec<Call>, usize)> {
 
 fn deepseek(body: &str) -> Attempt<(Vec<Call>, usize)> {
     let (before, after) = body.split_once(DEEPSEEK_BREAK).ok_or(Trouble::Unfinished)?;
-    let (name, arguments) = match after.trim_start().starts_with('{') {
-        true => (before, after),
-        false => after.split_once('\n').ok_or(Trouble::Unfinished)?,
+    let (name, arguments) = if after.trim_start().starts_with('{') {
+        (before, after)
+    } else {
+        after.split_once('\n').ok_or(Trouble::Unfinished)?
     };
     let arguments = arguments.trim();
     let arguments = arguments.strip_prefix("```json").unwrap_or(arguments);

@@ -267,7 +267,7 @@ impl Marked {
                 self.held.drain(..after);
                 self.after_call();
                 self.takes_bare = if closes { Bare::No } else { Bare::Next };
-                calls.into_iter().for_each(|call| out.call(call));
+                out.calls(calls);
             }
             Parsed::Unfinished if !is_end => {
                 // The mark stood within a text of the call: it goes on.
@@ -307,7 +307,7 @@ impl Marked {
                 self.held.drain(..lead + used);
                 self.after_call();
                 self.takes_bare = Bare::Next;
-                calls.into_iter().for_each(|call| out.call(call));
+                out.calls(calls);
                 true
             }
             Parsed::Unfinished if !is_end => false,

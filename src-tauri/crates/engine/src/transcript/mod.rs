@@ -65,7 +65,7 @@ impl Transcript {
             parser,
             out: Out {
                 events: Vec::new(),
-                calls,
+                made: calls,
                 tools: chat.tools.clone(),
             },
         }
@@ -94,7 +94,7 @@ impl Transcript {
 #[derive(Debug)]
 struct Out {
     events: Vec<Event>,
-    calls: usize,
+    made: usize,
     tools: Vec<Tool>,
 }
 
@@ -121,11 +121,17 @@ impl Out {
         calls.iter().all(is_known)
     }
 
+    fn calls(&mut self, calls: Vec<Call>) {
+        for call in calls {
+            self.call(call);
+        }
+    }
+
     /// Nine letters and digits, which is what the strictest templates want of an id.
     fn call(&mut self, call: Call) {
-        let made = || format!("call{:05}", self.calls % 100_000);
+        let made = || format!("call{:05}", self.made % 100_000);
         let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(made);
-        self.calls += 1;
+        self.made += 1;
         self.events.push(Event::Call(ToolCall {
             id,
             name: call.name,

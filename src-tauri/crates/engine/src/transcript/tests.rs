@@ -173,21 +173,22 @@ fn a_turn_that_broke_off_while_thinking_goes_on_thinking() {
     assert_eq!(shown(&events), ["think:  far.", "Hi"]);
 }
 
+const ONE: &[&str] = &["Let me see.", r#"f{"s":"é","n":1}"#];
+const ONLY: &[&str] = &[r#"f{"s":"é","n":1}"#];
+const BOTH: &[&str] = &[r#"f{"s":"é","n":1}"#, "g{}"];
+
 #[test]
-fn each_family_calls_in_its_own_way() {
-    let one = &["Let me see.", r#"f{"s":"é","n":1}"#] as &[_];
-    let only = &[r#"f{"s":"é","n":1}"#] as &[_];
-    let both = &[r#"f{"s":"é","n":1}"#, "g{}"] as &[_];
+fn calls_between_tags() {
     // Hermes, Qwen.
     check(
         QWEN,
         "Let me see.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"s\": \"é\", \"n\": 1}}\n</tool_call>",
-        one,
+        ONE,
     );
     check(
         QWEN,
         "<tool_call>{\"name\": \"f\", \"arguments\": {\"s\": \"é\", \"n\": 1}}</tool_call>\n<tool_call>{\"name\": \"g\", \"arguments\": {}}</tool_call>\n",
-        both,
+        BOTH,
     );
     check(
         QWEN,
@@ -198,12 +199,12 @@ fn each_family_calls_in_its_own_way() {
     check(
         QWEN,
         "<tool_call>\n<function=f>\n<parameter=s>\né\n</parameter>\n<parameter=n>\n1\n</parameter>\n</function>\n</tool_call>",
-        only,
+        ONLY,
     );
     check(
         "<tool_call><function=",
         "<function=f>\n<parameter=s>\né\n</parameter>\n<parameter=n>\n1\n</parameter>\n</function>",
-        only,
+        ONLY,
     );
     check(
         QWEN,
@@ -213,34 +214,38 @@ fn each_family_calls_in_its_own_way() {
     check(
         "<function=",
         "<function=f>{\"s\": \"é\", \"n\": 1}</function>",
-        only,
+        ONLY,
     );
     // GLM.
     check(
         QWEN,
         "<tool_call>f\n<arg_key>s</arg_key>\n<arg_value>é</arg_value>\n<arg_key>n</arg_key>\n<arg_value>1</arg_value>\n</tool_call>",
-        only,
+        ONLY,
     );
     check(
         QWEN,
         "<tool_call>f<arg_key>s</arg_key><arg_value>é</arg_value><arg_key>n</arg_key><arg_value>1</arg_value></tool_call>\n<tool_call>g</tool_call>",
-        both,
+        BOTH,
     );
+}
+
+#[test]
+fn llama_and_mistral_call_in_their_own_ways() {
     // Llama 3.
     check(
         LLAMA,
         "{\"name\": \"f\", \"parameters\": {\"s\": \"é\", \"n\": 1}}‹<|eot_id|>›",
-        only,
+        ONLY,
     );
     check(
         LLAMA,
         "‹<|python_tag|>›{\"name\": \"f\", \"parameters\": {\"s\": \"é\", \"n\": 1}}; {\"name\": \"g\", \"parameters\": {}}",
-        both,
+        BOTH,
     );
     check(
         LLAMA,
         "‹<|python_tag|>›f.call(s=\"é\", n=1)‹<|eom_id|>›",
-        only,
+        ONLY,
     );
     check(
         LLAMA,
@@ -258,61 +263,69 @@ fn each_family_calls_in_its_own_way() {
     check(
         MISTRAL,
         "‹[TOOL_CALLS]›[{\"name\": \"f\", \"arguments\": {\"s\": \"é\", \"n\": 1}}, {\"name\": \"g\", \"arguments\": {}}]‹</s>›",
-        both,
+        BOTH,
     );
     check(
         MISTRAL,
         "Let me see.‹[TOOL_CALLS]›f‹[ARGS]›{\"s\": \"é\", \"n\": 1}‹</s>›",
-        one,
+        ONE,
     );
     check(
         MISTRAL,
         "‹[TOOL_CALLS]›f‹[CALL_ID]›abcdefghi‹[ARGS]›{\"s\": \"é\", \"n\": 1}‹[TOOL_CALLS]›g‹[ARGS]›{}",
-        both,
+        BOTH,
     );
+}
+
+#[test]
+fn calls_between_control_tokens() {
     // DeepSeek V3 and R1, V3.1.
     check(
         DEEPSEEK,
         "‹<｜tool▁calls▁begin｜>›‹<｜tool▁call▁begin｜>›function‹<｜tool▁sep｜>›f\n```json\n{\"s\": \"é\", \"n\": 1}\n```‹<｜tool▁call▁end｜>›\n‹<｜tool▁call▁begin｜>›function‹<｜tool▁sep｜>›g\n```json\n{}\n```‹<｜tool▁call▁end｜>›‹<｜tool▁calls▁end｜>›",
-        both,
+        BOTH,
     );
     check(
         DEEPSEEK,
         "Let me see.‹<｜tool▁calls▁begin｜>›‹<｜tool▁call▁begin｜>›f‹<｜tool▁sep｜>›{\"s\": \"é\", \"n\": 1}‹<｜tool▁call▁end｜>›‹<｜tool▁calls▁end｜>›",
-        one,
+        ONE,
     );
     // Kimi.
     check(
         KIMI,
         "‹<|tool_calls_section_begin|>›‹<|tool_call_begin|>›functions.f:0‹<|tool_call_argument_begin|>›{\"s\": \"é\", \"n\": 1}‹<|tool_call_end|>›‹<|tool_calls_section_end|>›",
-        only,
+        ONLY,
     );
     // Granite, Nemotron, Apertus, Cohere.
     check(
         "<|tool_call|>",
         "‹<|tool_call|>›[{\"name\": \"f\", \"arguments\": {\"s\": \"é\", \"n\": 1}}]",
-        only,
+        ONLY,
     );
     check(
         "<TOOLCALL>",
         "<TOOLCALL>[{\"name\": \"f\", \"arguments\": {\"s\": \"é\", \"n\": 1}}]</TOOLCALL>",
-        only,
+        ONLY,
     );
     check(
         "<|tools_prefix|>",
         "‹<|tools_prefix|>›[{\"f\": {\"s\": \"é\", \"n\": 1}}]‹<|tools_suffix|>›",
-        only,
+        ONLY,
     );
     check(
         "<|START_ACTION|>",
         "‹<|START_ACTION|>›[{\"tool_call_id\": \"0\", \"tool_name\": \"f\", \"parameters\": {\"s\": \"é\", \"n\": 1}}]‹<|END_ACTION|>›",
-        only,
+        ONLY,
     );
+}
+
+#[test]
+fn calls_in_notations_that_are_not_json() {
     // LFM2.
     check(
         "<|tool_call_start|>",
         "‹<|tool_call_start|>›[f(s=\"é\", n=1), g()]‹<|tool_call_end|>›",
-        both,
+        BOTH,
     );
     check(
         "<|tool_call_start|>",
@@ -323,13 +336,13 @@ fn each_family_calls_in_its_own_way() {
     check(
         "<minimax:tool_call>",
         "<minimax:tool_call>\n<invoke name=\"f\">\n<parameter name=\"s\">é</parameter>\n<parameter name=\"n\">1</parameter>\n</invoke>\n</minimax:tool_call>",
-        only,
+        ONLY,
     );
     // Gemma 4.
     check(
         GEMMA,
         "‹<|tool_call>›call:f{s:‹<|\"|>›é‹<|\"|>›,n:1}‹<tool_call|>›",
-        only,
+        ONLY,
     );
     check(
         GEMMA,
