@@ -106,6 +106,18 @@ impl Templates {
         &self.of(chat).format
     }
 
+    /// Takes into account what special tokens the model has: some write marks that their template never shows.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: &[&str]) -> Self {
+        for template in [Some(&mut self.default), self.tool_use.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            template.format = Format::of_model(&template.source(), tokens.iter().copied());
+        }
+        self
+    }
+
     fn of(&self, chat: &Chat) -> &ChatTemplate {
         match &self.tool_use {
             Some(template) if named::wants_tool_use(chat) => template,
@@ -202,8 +214,12 @@ impl ChatTemplate {
     }
 
     fn source_has(&self, words: &str) -> bool {
+        self.source().contains(words)
+    }
+
+    fn source(&self) -> String {
         let template = self.environment.get_template(NAME);
-        template.is_ok_and(|template| template.source().contains(words))
+        template.map_or_else(|_| String::new(), |template| template.source().to_owned())
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Shape {
     Tagged,
     /// `name>{…}` or `name><parameter=…>…` after `<function=`.
     Function,
-    /// `<invoke name="…"><parameter name="…">…`, as in `MiniMax`.
+    /// `<invoke name="…"><parameter name="…">…`, as in `MiniMax`, also with the tags of `DeepSeek` V3.2.
     Invoke,
     /// `call:name{key:<|"|>text<|"|>}`.
     Gemma,
@@ -239,15 +239,22 @@ fn function(body: &str, tools: &[Tool]) -> Attempt<Call> {
 }
 
 fn invokes(body: &str, tools: &[Tool]) -> Attempt<(Vec<Call>, usize)> {
+    // DeepSeek V3.2 writes the same with its own tags.
+    let plain = body.replace("｜DSML｜", "");
     let mut calls = Vec::new();
-    for invoke in body.split("<invoke name=\"").skip(1) {
+    for invoke in plain.split("<invoke name=\"").skip(1) {
         let (name, inside) = invoke.split_once("\">").ok_or(Trouble::Unfinished)?;
         let end = inside.rfind("</invoke>").ok_or(Trouble::Unfinished)?;
         let mut arguments = Map::new();
         for parameter in inside[..end].split("<parameter name=\"").skip(1) {
-            let (key, value) = parameter.split_once("\">").ok_or(Trouble::Unfinished)?;
+            let (key, value) = parameter.split_once('>').ok_or(Trouble::Unfinished)?;
+            let (key, kind) = key.split_once('"').ok_or(Trouble::Wrong)?;
             let end = value.rfind("</parameter>").ok_or(Trouble::Unfinished)?;
-            let value = typed(tools, name, key, &value[..end]);
+            let value = if kind.contains("string=\"true\"") {
+                value[..end].into()
+            } else {
+                typed(tools, name, key, &value[..end])
+            };
             arguments.insert(key.to_owned(), value);
         }
         calls.push(named(name, arguments.into())?);

@@ -32,11 +32,23 @@ const THINKS: [Think; 9] = [
     think("Here is my thought process:", "Here is my response:"),
 ];
 
-const CALLS: [CallMarks; 14] = [
+const CALLS: [CallMarks; 18] = [
     marks("<tool_call>", "</tool_call>", Shape::Tagged),
     marks("<function=", "</function>", Shape::Function),
     marks("<minimax:tool_call>", "</minimax:tool_call>", Shape::Invoke),
     marks("<seed:tool_call>", "</seed:tool_call>", Shape::Tagged),
+    marks("<tool_calls>", "</tool_calls>", Shape::Json),
+    marks("<|function_call|>", "", Shape::OneJson),
+    marks(
+        "<｜DSML｜function_calls>",
+        "</｜DSML｜function_calls>",
+        Shape::Invoke,
+    ),
+    marks(
+        "<｜DSML｜tool_calls>",
+        "</｜DSML｜tool_calls>",
+        Shape::Invoke,
+    ),
     marks("<TOOLCALL>", "</TOOLCALL>", Shape::Json),
     marks("<|tool_call>", "<tool_call|>", Shape::Gemma),
     marks("<|tool_call|>", "", Shape::OneJson),
@@ -100,6 +112,20 @@ impl Format {
             calls: CALLS.into_iter().filter(|marks| has(marks.open)).collect(),
             silent: SILENT.into_iter().filter(|mark| has(mark)).collect(),
             is_bare_json: has("<|start_header_id|>") && has("\"parameters\""),
+        }
+    }
+
+    /// Of the model with this chat template and these special tokens, which may name marks that its template does not.
+    pub fn of_model<'a>(template: &str, tokens: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut text = template.to_owned();
+        for token in tokens {
+            text.push('\n');
+            text.push_str(token);
+        }
+        Self {
+            // Only a template says who speaks in it.
+            is_bare_json: Self::of(template).is_bare_json,
+            ..Self::of(&text)
         }
     }
 

@@ -321,6 +321,12 @@ fn calls_between_control_tokens() {
 
 #[test]
 fn calls_in_notations_that_are_not_json() {
+    // DeepSeek V3.2.
+    check(
+        "<｜DSML｜function_calls>",
+        "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"s\" string=\"true\">é</｜DSML｜parameter>\n<｜DSML｜parameter name=\"n\" string=\"false\">1</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+        ONLY,
+    );
     // LFM2.
     check(
         "<|tool_call_start|>",
@@ -444,6 +450,14 @@ fn what_only_looks_like_a_call_is_text() {
     );
     let deep = format!("<|tool_call_start|>[f(s={}", "[".repeat(5000));
     same("<|tool_call_start|>", &deep);
+}
+
+#[test]
+fn special_tokens_name_marks_that_the_template_does_not() {
+    let plain = Format::of("plain");
+    assert_eq!(Format::of_model("plain", ["<s>"]), plain);
+    let format = Format::of_model("plain", ["<|tool_call_start|>", "<think>"]);
+    assert_eq!((format.calls.len(), format.thinks.len()), (1, 1));
 }
 
 #[test]
