@@ -17,6 +17,7 @@ mod stop;
 pub mod template;
 mod timing;
 pub mod tokenizer;
+pub mod transcript;
 pub mod vocabulary;
 pub mod weights;
 mod worker;

@@ -49,7 +49,18 @@ mod x86 {
     use super::super::unpack::{IQ4, MXFP4, half_of_power};
     use super::{Input, Matrix, PANEL, Panel, Place};
     use crate::files::TensorType;
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm_set_epi64x, _mm256_loadu_si256,
+        _mm512_add_epi32, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_castsi128_si512,
+        _mm512_castsi256_si512, _mm512_cvtepi32_epi16, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
+        _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_inserti64x4,
+        _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi8,
+        _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
+        _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_slli_epi16, _mm512_slli_epi32,
+        _mm512_srai_epi32, _mm512_srl_epi16, _mm512_srli_epi16, _mm512_srli_epi32,
+        _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps, _mm512_unpackhi_epi32,
+        _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    };
 
     fn available() -> bool {
         is_x86_feature_detected!("avx512f")
@@ -114,6 +125,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f")]
+    #[expect(clippy::large_types_passed_by_value, reason = "registers, inlined")]
     fn transpose(rows: [__m512i; PANEL]) -> [__m512i; PANEL] {
         let mut pairs = rows;
         for at in 0..8 {

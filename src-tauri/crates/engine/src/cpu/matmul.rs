@@ -109,7 +109,7 @@ impl Out {
         // SAFETY: inside of the result (just asserted). Each task has its own rows of the matrix, so its own `first`s,
         // and each place is written once by it; nobody reads before the job is over.
         unsafe {
-            std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(from), values.len())
+            std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(from), values.len());
         }
     }
 }

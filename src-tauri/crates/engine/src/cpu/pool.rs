@@ -158,7 +158,7 @@ impl Shared {
     /// Takes the next task, if one is left.
     fn take(&self) -> Option<usize> {
         let mut ticket = self.ticket.load(Ordering::Acquire);
-        while ticket % ONE_JOB > 0 {
+        while !ticket.is_multiple_of(ONE_JOB) {
             let taken = self.ticket.compare_exchange_weak(
                 ticket,
                 ticket - 1,
@@ -166,7 +166,6 @@ impl Shared {
                 Ordering::Acquire,
             );
             match taken {
-                #[expect(clippy::cast_possible_truncation, reason = "below 2^32")]
                 Ok(_) => {
                     return Some(self.tasks.load(Ordering::Relaxed) - (ticket % ONE_JOB) as usize);
                 }
@@ -221,7 +220,9 @@ impl Shared {
     fn sleep(&self) {
         let mut sleepers = lock(&self.sleepers);
         // Whoever begins a job after this look sees the sleeper, since it looks under the same lock.
-        if self.ticket.load(Ordering::SeqCst) % ONE_JOB == 0 && !self.quit.load(Ordering::SeqCst) {
+        if self.ticket.load(Ordering::SeqCst).is_multiple_of(ONE_JOB)
+            && !self.quit.load(Ordering::SeqCst)
+        {
             *sleepers += 1;
             sleepers = self
                 .wake

@@ -112,7 +112,7 @@ fn random_blocks(kind: TensorType, rows: usize, columns: usize, seed: u64) -> Ma
     let size = kind.row_bytes(columns).expect("whole blocks") * rows;
     let mut bytes = AlignedBytes::zeroed(size);
     for (byte, x) in bytes.iter_mut().zip(noise(size, seed)) {
-        *byte = u8::try_from((x.abs() * 123.0) as i32).unwrap_or(0);
+        *byte = x.to_bits().to_le_bytes()[1] % 123;
     }
     Matrix::new(bytes, rows, columns, kind)
 }

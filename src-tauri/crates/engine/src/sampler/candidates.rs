@@ -13,6 +13,10 @@ pub(super) struct Candidate {
 }
 
 /// The likelier one first.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the shape that sorting wants"
+)]
 pub(super) fn likelier(a: &Candidate, b: &Candidate) -> Ordering {
     b.logit.total_cmp(&a.logit).then(a.id.cmp(&b.id))
 }
@@ -86,10 +90,8 @@ pub(super) fn top(logits: &[f32], count: usize, found: &mut Vec<Candidate>) {
     let mut first_id = 0;
     for chunk in logits.chunks(64) {
         // Most chunks hold nothing of interest, which this finds out without a branch for each.
-        if chunk
-            .iter()
-            .fold(false, |any, logit| any | (*logit > least))
-        {
+        let interesting: u32 = chunk.iter().map(|logit| u32::from(*logit > least)).sum();
+        if interesting > 0 {
             for (id, logit) in (first_id..).zip(chunk) {
                 if *logit > least {
                     found.push(Candidate { id, logit: *logit });
@@ -127,7 +129,10 @@ mod tests {
             assert!((ours / exact - 1.0).abs() < 3e-7, "{x}: {ours} {exact}");
         }
         let odd = [0.0, -88.0, f32::NEG_INFINITY, f32::NAN].map(weight);
-        assert_eq!(odd, [1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(
+            odd.map(f32::to_bits),
+            [1.0, 0.0, 0.0, 0.0_f32].map(f32::to_bits)
+        );
     }
 
     proptest! {

@@ -75,10 +75,13 @@ impl LogprobState {
         let logit = self.row.get(id as usize).copied().unwrap_or(f32::NAN);
         #[expect(clippy::cast_possible_truncation, reason = "a float of less precision")]
         let logprob = (f64::from(logit) - self.log_of_sum) as f32;
-        // `max` takes the other side of a NaN.
         Ranked {
             id,
-            logprob: logprob.max(LEAST).min(0.0),
+            logprob: if logprob.is_nan() {
+                LEAST
+            } else {
+                logprob.clamp(LEAST, 0.0)
+            },
         }
     }
 }

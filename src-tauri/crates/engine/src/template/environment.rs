@@ -3,7 +3,8 @@
 //! A template is a program of a stranger: it deliberately gets no file, no clock but the date, no other template. Invariant:
 //! fuel bounds its steps and the texts it makes, [`fenced`] what it can pile up, [`super::bounded`] its stack.
 
-use super::json::{MAX_BYTES, number, tojson};
+use super::json::{MAX_BYTES, tojson};
+use super::print::text_of;
 use super::source::{FENCE, prepared};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value, ValueKind};
@@ -79,20 +80,19 @@ fn is_iterable(value: Value) -> bool {
 }
 
 fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::Number => out.write_str(&number(value))?,
-        _ => write!(out, "{value}")?,
+    match value.as_str() {
+        Some(text) => out.write_str(text)?,
+        None => out.write_str(&text_of(value)?)?,
     }
     Ok(())
 }
 
 /// A value as Python's `str` has it.
-fn as_text(value: Value) -> Value {
-    match value.kind() {
-        ValueKind::String => value,
-        ValueKind::Number => number(&value).into(),
-        _ => value.to_string().into(),
+fn as_text(value: Value) -> Result<Value, Error> {
+    if value.kind() == ValueKind::String {
+        return Ok(value);
     }
+    Ok(text_of(&value)?.into())
 }
 
 /// Jinja's `join`: of the items, or of an attribute of each.
@@ -114,7 +114,7 @@ fn join(values: Value, joiner: Option<String>, options: Kwargs) -> Result<String
         }
         match value.as_str() {
             Some(part) => text.push_str(part),
-            None => text.push_str(&value.to_string()),
+            None => text.push_str(&text_of(&value)?),
         }
         if text.len() > MAX_BYTES {
             return Err(too_long());

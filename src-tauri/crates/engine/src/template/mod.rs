@@ -9,7 +9,10 @@ mod environment;
 mod json;
 mod methods;
 mod named;
+mod print;
 mod prove;
+#[cfg(test)]
+mod reference;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -17,6 +20,7 @@ mod tests;
 pub use context::Guard;
 pub use named::Sources;
 
+use crate::transcript::Format;
 use bounded::bounded;
 use context::{Habits, variables};
 use engine_api::{Chat, ChatMessage, Role};
@@ -94,11 +98,19 @@ impl Templates {
     /// # Errors
     /// What the template raises, or that it ran too long, too deep or out of bounds.
     pub fn render(&self, chat: &Chat, guard: Guard<'_>) -> Result<String, Error> {
-        let template = match &self.tool_use {
+        self.of(chat).render(chat, guard)
+    }
+
+    /// How the answer to this conversation marks reasoning and calls.
+    pub fn format(&self, chat: &Chat) -> &Format {
+        &self.of(chat).format
+    }
+
+    fn of(&self, chat: &Chat) -> &ChatTemplate {
+        match &self.tool_use {
             Some(template) if named::wants_tool_use(chat) => template,
             _ => &self.default,
-        };
-        template.render(chat, guard)
+        }
     }
 }
 
@@ -108,6 +120,7 @@ pub(crate) struct ChatTemplate {
     environment: Environment<'static>,
     specials: Specials,
     habits: Habits,
+    format: Format,
 }
 
 impl ChatTemplate {
@@ -121,6 +134,7 @@ impl ChatTemplate {
             })?,
             specials: specials.cloned().collect(),
             habits: Habits::default(),
+            format: Format::of(source),
         };
         template.habits = prove::habits(&template)?;
         Ok(template)

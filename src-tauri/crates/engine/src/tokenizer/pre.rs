@@ -160,9 +160,8 @@ fn row(name: &str) -> Option<Row> {
     Some(match name {
         "default" => row(&[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"]),
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0"
-        | "lfm2" | "jina-v5-nano" => whole(&[LLAMA3]),
+        | "lfm2" | "jina-v5-nano" | "glm4" | "glm5" => whole(&[LLAMA3]),
         "dbrx" | "smaug-bpe" | "chatglm-bpe" => row(&[LLAMA3]),
-        "glm4" | "glm5" => whole(&[LLAMA3]),
         "minicpm5" => whole(&[
             r"\p{N}{1,3}",
             r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",

@@ -1,4 +1,4 @@
-//! SentencePiece's BPE: neighbouring symbols are merged into the token with the best score, leftmost first.
+//! `SentencePiece`'s BPE: neighbouring symbols are merged into the token with the best score, leftmost first.
 
 use super::vocabulary::Vocabulary;
 use crate::files::Metadata;

@@ -150,7 +150,7 @@ fn a_vocabulary_that_contradicts_itself_is_refused() {
     );
 }
 
-/// A vocabulary as SentencePiece makes it: bytes, a few words, and tokens that steer.
+/// A vocabulary as `SentencePiece` makes it: bytes, a few words, and tokens that steer.
 fn spm() -> Tokenizer {
     let mut tokens: Vec<String> = vec!["<unk>".into(), "<s>".into(), "</s>".into()];
     let mut kinds = vec![2, 3, 3];

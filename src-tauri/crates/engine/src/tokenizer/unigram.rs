@@ -1,4 +1,4 @@
-//! SentencePiece's Unigram: the likeliest way to cut a text into tokens. The cutting is Hugging Face's.
+//! `SentencePiece`'s Unigram: the likeliest way to cut a text into tokens. The cutting is Hugging Face's.
 
 use super::Refusal;
 use super::vocabulary::{TokenKind, Vocabulary};

@@ -1,4 +1,4 @@
-//! BERT's WordPiece: words cut greedily into the longest tokens. GGUF writes a word's first token with `▁` before it.
+//! BERT's `WordPiece`: words cut greedily into the longest tokens. GGUF writes a word's first token with `▁` before it.
 
 use super::vocabulary::Vocabulary;
 use crate::files::Metadata;

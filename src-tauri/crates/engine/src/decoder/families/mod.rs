@@ -6,6 +6,7 @@
 //! Sources: llama.cpp b11434 (`src/models/`, `conversion/`) for what files hold, transformers for what models compute.
 
 mod common;
+mod deepseek;
 mod gemma;
 mod gemma4;
 mod glm;
@@ -51,6 +52,7 @@ pub const KNOWN: &[(&str, Reader)] = &[
     ("olmo2", olmo::olmo2),
     ("lfm2", lfm2::lfm2),
     ("lfm2moe", lfm2::lfm2),
+    ("deepseek2", deepseek::deepseek2),
     ("qwen3next", qwen_next::qwen3next),
     ("qwen35", qwen_next::qwen35),
     ("qwen35moe", qwen_next::qwen35moe),

@@ -35,9 +35,10 @@ fn build(
     let layers = layer_count(keys)?;
     let recurrent = recurrent(keys, layers)?;
     let layer = |at: usize| {
-        let feed_forward = match sparse {
-            true => mixture(keys)?,
-            false => FeedForward::Dense(dense(keys, at, layers)?),
+        let feed_forward = if sparse {
+            mixture(keys)?
+        } else {
+            FeedForward::Dense(dense(keys, at, layers)?)
         };
         let attention = AttentionDescription {
             qk_norm: QkNorm::PerHead,
