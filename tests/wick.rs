@@ -7,4 +7,5 @@ mod broken_models;
 mod cli;
 mod e2e;
 mod engine;
+mod scheduling;
 mod worker;

@@ -1,6 +1,6 @@
 //! The worker as a process: how it starts, and that it never outlives what it is for.
 
-use engine_api::{EngineError, GenerateRequest, LoadProgress, Prompt, Worker};
+use engine_api::{EngineError, GenerateRequest, LoadOptions, LoadProgress, Prompt, Worker};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -20,7 +20,7 @@ async fn loaded() -> Worker {
     let progress = watch::channel(LoadProgress::default()).0;
     worker
         .engine()
-        .load(starter_model(), None, progress)
+        .load(starter_model(), LoadOptions::default(), progress)
         .await
         .expect("it loads");
     worker

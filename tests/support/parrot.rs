@@ -31,7 +31,7 @@ fn main() {
                 std::thread::spawn(move || say(id, &request, &stop));
             }
             Command::Cancel { .. } => current().store(true, Ordering::Relaxed),
-            Command::ForgetCache => {}
+            Command::ForgetCache | Command::Ask { .. } | Command::Withdraw { .. } => {}
         }
     }
 }
@@ -46,6 +46,7 @@ fn model() -> LoadedModel {
         vocabulary_tokens: 1,
         device: "perch".into(),
         load_ms: 1.0,
+        ..LoadedModel::default()
     }
 }
 

@@ -80,13 +80,18 @@ fn text(into: &mut Vec<u8>, value: &str) {
     into.extend(value.as_bytes());
 }
 
-/// The file: one layer, two heads of eight, thirty-two pieces of vocabulary.
+/// The file of [`llama_for`] a context window of 64.
 pub fn llama() -> Vec<u8> {
+    llama_for(64)
+}
+
+/// The file: one layer, two heads of eight, thirty-two pieces of vocabulary.
+pub fn llama_for(context_tokens: u32) -> Vec<u8> {
     let mut file = Gguf::default();
     file.text("general.architecture", "llama");
     for (key, value) in [
         ("block_count", 1),
-        ("context_length", 64),
+        ("context_length", context_tokens),
         ("embedding_length", 16),
         ("feed_forward_length", 32),
         ("attention.head_count", 2),

@@ -1,5 +1,10 @@
 //! The commands. The arguments of each are declared beside what it does.
 
+use crate::ask::inspect::InspectArgs;
+use crate::ask::logits::LogitsArgs;
+use crate::ask::perplexity::PerplexityArgs;
+use crate::ask::plan::PlanArgs;
+use crate::ask::tokenize::TokenizeArgs;
 use crate::bench::BenchArgs;
 use crate::list::ListArgs;
 use crate::run::RunArgs;
@@ -21,6 +26,16 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Measure how fast a model runs here
     Bench(BenchArgs),
+    /// Tell what a model is
+    Inspect(InspectArgs),
+    /// Tell what a model would take in memory
+    Plan(PlanArgs),
+    /// Turn a text into token ids
+    Tokenize(TokenizeArgs),
+    /// Write what a model thinks of each next token
+    Logits(LogitsArgs),
+    /// Measure how surprised a model is by a text
+    Perplexity(PerplexityArgs),
 }
 
 #[cfg(test)]
@@ -49,6 +64,27 @@ mod tests {
         assert_eq!(args.prompt.as_deref(), Some("hello"));
         assert_eq!(args.stop, ["a", "b"]);
         assert_eq!(args.seed, Some(7));
+    }
+
+    #[test]
+    fn questions_take_what_they_say() {
+        for line in [
+            "wick inspect tiny --json",
+            "wick plan tiny --context 4096 --parallel 4 --kv-type q8_0 --json",
+            "wick tokenize tiny --file f --no-special --json",
+            "wick logits tiny --ids 1,2,3 --all --output rows.f32",
+            "wick perplexity tiny text.txt --window 256 --threads 2",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in [
+            "wick plan tiny --kv-type q4_0",
+            "wick logits tiny text --ids 1",
+            "wick tokenize tiny text --file f",
+            "wick perplexity tiny text.txt --window 3",
+        ] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! `wick`: the studio in a terminal. What was asked for goes to standard output, everything else to standard error.
 
 mod args;
+mod ask;
 mod bench;
 mod choice;
 mod figures;
 mod interrupt;
 mod list;
+mod load_args;
 mod output;
 mod run;
 mod session;
@@ -33,6 +35,11 @@ fn obey(command: Command) -> Result<(), Stop> {
         Command::Run(args) => run::run(&args),
         Command::List(args) => list::list(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Inspect(args) => ask::inspect::inspect(&args),
+        Command::Plan(args) => ask::plan::plan(&args),
+        Command::Tokenize(args) => ask::tokenize::tokenize(&args),
+        Command::Logits(args) => ask::logits::logits(&args),
+        Command::Perplexity(args) => ask::perplexity::perplexity(&args),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::choice;
 use crate::figures::milliseconds;
+use crate::load_args::LoadArgs;
 use crate::output::{note, stdout};
 use crate::session::{Finished, Session};
 use crate::stop::Stop;
@@ -43,6 +44,8 @@ pub(crate) struct RunArgs {
     /// End before this text; can be given several times
     #[arg(long, value_name = "TEXT")]
     pub(crate) stop: Vec<String>,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
 }
 
 pub(crate) fn run(args: &RunArgs) -> Result<(), Stop> {
@@ -56,7 +59,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Stop> {
         Some(wanted) => choice::named(&choice::library(&paths), wanted)?,
         None => choice::default(&paths)?,
     };
-    Session::with(&paths.engine_program, &model, async |session| {
+    let options = args.load.options(1);
+    Session::with(&paths.engine_program, &model, options, async |session| {
         answer(session, request).await
     })
 }

@@ -5,8 +5,8 @@ use crate::interrupt::Interrupt;
 use crate::output::progress;
 use crate::stop::Stop;
 use engine_api::{
-    EngineError, FinishReason, GenerateRequest, Generation, GenerationEvent, LoadProgress,
-    LoadedModel, Timings, Worker, WorkerExit,
+    Answer, EngineError, FinishReason, GenerateRequest, Generation, GenerationEvent, LoadOptions,
+    LoadProgress, LoadedModel, Question, Timings, Worker, WorkerExit,
 };
 use hub::Model;
 use std::path::Path;
@@ -40,13 +40,14 @@ impl Session {
     pub(crate) fn with<T>(
         program: &Path,
         model: &Model,
+        options: LoadOptions,
         work: impl AsyncFnOnce(&mut Self) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         runtime()?.block_on(async {
             let interrupt = Interrupt::listen();
             let started = Instant::now();
             let worker = Worker::start(program).await?;
-            let result = match load(&worker, model, interrupt.clone()).await {
+            let result = match load(&worker, model, options, interrupt.clone()).await {
                 Ok(loaded) => {
                     let mut session = Self {
                         worker: worker.clone(),
@@ -64,6 +65,38 @@ impl Session {
         })
     }
 
+    /// Starts a worker without a model, does the work, and ends the worker, whatever came of it.
+    pub(crate) fn without_model<T>(
+        program: &Path,
+        work: impl AsyncFnOnce(&mut Asking) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        runtime()?.block_on(async {
+            let interrupt = Interrupt::listen();
+            let worker = Worker::start(program).await?;
+            let mut asking = Asking {
+                worker: worker.clone(),
+                interrupt,
+            };
+            let result = work(&mut asking).await;
+            worker.kill();
+            exit(&worker).await;
+            result
+        })
+    }
+
+    /// As [`Asking::ask`].
+    pub(crate) async fn ask(
+        &mut self,
+        question: Question,
+        on_answer: impl FnMut(Answer) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut asking = Asking {
+            worker: self.worker.clone(),
+            interrupt: self.interrupt.clone(),
+        };
+        asking.ask(question, on_answer).await
+    }
+
     /// Runs one generation to its end and hands on its text as it comes. Ctrl+C cancels it.
     pub(crate) async fn generate(
         &mut self,
@@ -79,6 +112,35 @@ impl Session {
     }
 }
 
+/// A worker that answers questions.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    worker: Worker,
+    interrupt: Interrupt,
+}
+
+impl Asking {
+    /// Asks, and hands on each part of the answer. Ctrl+C ends it.
+    pub(crate) async fn ask(
+        &mut self,
+        question: Question,
+        mut on_answer: impl FnMut(Answer) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut answers = self.worker.engine().ask(question)?;
+        loop {
+            let next = tokio::select! {
+                next = answers.next() => next,
+                () = self.interrupt.comes() => return Err(Stop::Interrupted),
+            };
+            match next {
+                Some(Ok(answer)) => on_answer(answer)?,
+                Some(Err(error)) => return Err(why(&self.worker, &self.interrupt, error).await),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
     tokio::runtime::Runtime::new().map_err(|error| Stop::Failed {
         message: format!("The system gives no threads: {error}."),
@@ -90,10 +152,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
 async fn load(
     worker: &Worker,
     model: &Model,
+    options: LoadOptions,
     mut interrupt: Interrupt,
 ) -> Result<LoadedModel, Stop> {
     let (sender, watching) = watch::channel(LoadProgress::default());
-    let loading = worker.engine().load((&model.path).into(), None, sender);
+    let loading = worker.engine().load((&model.path).into(), options, sender);
     let loaded = tokio::select! {
         loaded = loading => Some(loaded),
         () = show(watching, &model.file_name) => None,

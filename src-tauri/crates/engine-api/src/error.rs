@@ -45,6 +45,14 @@ pub enum EngineError {
         /// What was being allocated.
         reason: String,
     },
+    /// Too many requests wait already: try again when some are over. Nothing was computed.
+    #[error("{waiting} requests are waiting already, and at most {limit} may")]
+    Busy {
+        /// How many wait.
+        waiting: u32,
+        /// How many may.
+        limit: u32,
+    },
     /// The worker is gone, or speaks nonsense. The model must be loaded again.
     #[error("the engine stopped: {reason}")]
     Crashed {

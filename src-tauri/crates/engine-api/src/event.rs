@@ -1,6 +1,6 @@
 //! What a worker tells of itself and of a running generation.
 
-use crate::ToolCall;
+use crate::{KvType, MemoryPlan, ToolCall};
 use serde::{Deserialize, Serialize};
 
 /// How far a load has come.
@@ -13,7 +13,8 @@ pub struct LoadProgress {
 }
 
 /// What a worker says of the model that it has loaded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LoadedModel {
     /// The model's name as its metadata gives it.
     pub name: Option<String>,
@@ -21,8 +22,18 @@ pub struct LoadedModel {
     pub architecture: String,
     /// The quantization that most weights have, such as `Q4_1`.
     pub quantization: String,
-    /// The context window in force, in tokens.
+    /// The context window in force for each sequence, in tokens.
     pub context_tokens: u32,
+    /// The context window that the model was trained for.
+    pub trained_context_tokens: u32,
+    /// Sequences that run together.
+    pub parallel: u32,
+    /// How keys and values are kept.
+    pub kv_type: KvType,
+    /// The most bytes of keys and values.
+    pub kv_budget_bytes: u64,
+    /// What it takes when all sequences are at full length, as far as the budget goes.
+    pub plan: MemoryPlan,
     /// Number of parameters.
     pub parameters: u64,
     /// Size of the vocabulary: the length of a row of logits.
@@ -38,9 +49,9 @@ pub struct LoadedModel {
 pub struct MemoryUse {
     /// Weights, as they lie in memory.
     pub weights_bytes: u64,
-    /// Keys and values of all positions held, snapshots included.
+    /// Keys and values and recurrent states in memory, also those of conversations that are over and may go on.
     pub kv_cache_bytes: u64,
-    /// Tokens whose keys and values are held.
+    /// Tokens of the longest running sequence, or of the one that ended last.
     pub context_used_tokens: u32,
 }
 

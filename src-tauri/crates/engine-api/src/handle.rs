@@ -5,8 +5,8 @@
 
 use crate::wire::{self, Command, MAX_LINE_BYTES, Report};
 use crate::{
-    EngineError, GenerateRequest, GenerationEvent, GenerationId, LoadProgress, LoadedModel,
-    MemoryUse,
+    Answer, EngineError, GenerateRequest, GenerationEvent, GenerationId, LoadOptions, LoadProgress,
+    LoadedModel, MemoryUse, Question, QuestionId,
 };
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::codec::{FramedRead, LinesCodec};
 
 type GenerationStep = Result<GenerationEvent, EngineError>;
+type AnswerPart = Result<Answer, EngineError>;
 
 /// A running worker. When the last handle and the last [`Generation`] are gone, the worker's input is closed, which
 /// ends it.
@@ -32,7 +33,7 @@ pub struct Engine {
 enum Order {
     Load {
         path: PathBuf,
-        context_tokens: Option<u32>,
+        options: LoadOptions,
         progress: watch::Sender<LoadProgress>,
         done: oneshot::Sender<Result<LoadedModel, EngineError>>,
     },
@@ -40,6 +41,11 @@ enum Order {
         id: GenerationId,
         request: Box<GenerateRequest>,
         steps: mpsc::UnboundedSender<GenerationStep>,
+    },
+    Ask {
+        id: QuestionId,
+        question: Box<Question>,
+        parts: mpsc::UnboundedSender<AnswerPart>,
     },
     Send(Command),
 }
@@ -60,6 +66,7 @@ impl Engine {
             memory: memory_sender,
             load: None,
             running: HashMap::new(),
+            asked: HashMap::new(),
         };
         let codec = LinesCodec::new_with_max_length(MAX_LINE_BYTES);
         tokio::spawn(owner.run(FramedRead::new(from_worker, codec), inbox));
@@ -73,18 +80,20 @@ impl Engine {
     /// Loads a model; once in a worker's life. `progress` is written as the file is read.
     ///
     /// # Errors
+    /// [`EngineError::InvalidRequest`] for an option out of its range;
     /// [`EngineError::InvalidModel`], [`EngineError::UnsupportedModel`] or [`EngineError::OutOfMemory`] from the
     /// worker; [`EngineError::Crashed`] when it died over it.
     pub async fn load(
         &self,
         path: PathBuf,
-        context_tokens: Option<u32>,
+        options: LoadOptions,
         progress: watch::Sender<LoadProgress>,
     ) -> Result<LoadedModel, EngineError> {
+        options.validate()?;
         let (done, loaded) = oneshot::channel();
         let order = Order::Load {
             path,
-            context_tokens,
+            options,
             progress,
             done,
         };
@@ -92,7 +101,8 @@ impl Engine {
         loaded.await.unwrap_or_else(|_| Err(pipe_closed()))
     }
 
-    /// Starts a generation. Several may be started; the worker takes them in order.
+    /// Starts a generation. Several may be started: as many run together as the model was loaded for, the others wait
+    /// in the order in which they came.
     ///
     /// # Errors
     /// [`EngineError::InvalidRequest`] for a field out of its range; everything else comes through the [`Generation`].
@@ -109,6 +119,27 @@ impl Engine {
         Ok(Generation {
             id,
             steps,
+            orders: self.orders.clone(),
+            over: false,
+        })
+    }
+
+    /// Asks something beside the generations. A question about a path needs no loaded model.
+    ///
+    /// # Errors
+    /// [`EngineError::Crashed`] when the worker is gone; everything else comes through the [`Answers`].
+    pub fn ask(&self, question: Question) -> Result<Answers, EngineError> {
+        let id = QuestionId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let (sender, parts) = mpsc::unbounded_channel();
+        let order = Order::Ask {
+            id,
+            question: Box::new(question),
+            parts: sender,
+        };
+        self.orders.send(order).map_err(|_| pipe_closed())?;
+        Ok(Answers {
+            id,
+            parts,
             orders: self.orders.clone(),
             over: false,
         })
@@ -177,6 +208,38 @@ impl Drop for Generation {
     }
 }
 
+/// The parts of the answer to a question, as they come. Dropping it withdraws the question.
+#[derive(Debug)]
+pub struct Answers {
+    id: QuestionId,
+    orders: mpsc::UnboundedSender<Order>,
+    parts: mpsc::UnboundedReceiver<AnswerPart>,
+    over: bool,
+}
+
+impl Answers {
+    /// The next part; `None` after the last one or an error.
+    pub async fn next(&mut self) -> Option<Result<Answer, EngineError>> {
+        if self.over {
+            return None;
+        }
+        let part = self.parts.recv().await;
+        let part = part.unwrap_or_else(|| Err(pipe_closed()));
+        self.over = part.as_ref().map_or(true, Answer::is_last);
+        Some(part)
+    }
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        if !self.over {
+            let command = Command::Withdraw { id: self.id };
+            // A worker that is gone answers nothing.
+            let _ = self.orders.send(Order::Send(command));
+        }
+    }
+}
+
 fn pipe_closed() -> EngineError {
     EngineError::crashed("its pipe closed")
 }
@@ -191,6 +254,7 @@ struct Owner {
     memory: watch::Sender<MemoryUse>,
     load: Option<PendingLoad>,
     running: HashMap<GenerationId, mpsc::UnboundedSender<GenerationStep>>,
+    asked: HashMap<QuestionId, mpsc::UnboundedSender<AnswerPart>>,
 }
 
 impl Owner {
@@ -219,15 +283,20 @@ impl Owner {
         match order {
             Order::Load {
                 path,
-                context_tokens,
+                options,
                 progress,
                 done,
             } => {
                 self.load = Some(PendingLoad { progress, done });
-                self.send(&Command::Load {
-                    path,
-                    context_tokens,
-                });
+                self.send(&Command::Load { path, options });
+            }
+            Order::Ask {
+                id,
+                question,
+                parts,
+            } => {
+                self.asked.insert(id, parts);
+                self.send(&Command::Ask { id, question });
             }
             Order::Generate { id, request, steps } => {
                 self.running.insert(id, steps);
@@ -264,6 +333,8 @@ impl Owner {
                 self.step(id, Ok(event), over);
             }
             Report::GenerationFailed { id, error } => self.step(id, Err(error), true),
+            Report::Answer { id, answer } => self.part(id, Ok(answer)),
+            Report::Unanswered { id, error } => self.part(id, Err(error)),
         }
         Ok(())
     }
@@ -275,6 +346,17 @@ impl Owner {
         }
         if over {
             self.running.remove(&id);
+        }
+    }
+
+    fn part(&mut self, id: QuestionId, part: AnswerPart) {
+        let is_last = part.as_ref().map_or(true, Answer::is_last);
+        if let Some(parts) = self.asked.get(&id) {
+            // Nobody listens any more; the rest goes nowhere.
+            let _ = parts.send(part);
+        }
+        if is_last {
+            self.asked.remove(&id);
         }
     }
 
@@ -290,6 +372,9 @@ impl Owner {
         self.end_load(Err(error.clone()));
         for (_, steps) in self.running.drain() {
             let _ = steps.send(Err(error.clone()));
+        }
+        for (_, parts) in self.asked.drain() {
+            let _ = parts.send(Err(error.clone()));
         }
     }
 }
@@ -400,6 +485,36 @@ mod tests {
             Some(Command::Generate { .. })
         ));
         assert_eq!(worker.command().await, Some(Command::Cancel { id }));
+    }
+
+    #[tokio::test]
+    async fn a_question_is_over_with_its_last_part() {
+        let (engine, mut worker) = pair();
+        let mut answers = engine
+            .ask(Question::Logits {
+                input: crate::Input::Tokens(vec![1, 2]),
+                all: true,
+            })
+            .expect("the worker is there");
+        let Some(Command::Ask { id, .. }) = worker.command().await else {
+            panic!("no question");
+        };
+        for position in 0..2 {
+            let row = crate::Row {
+                position,
+                is_last: position == 1,
+                logits: vec![0.5],
+            };
+            let answer = Answer::Row(row);
+            worker.report(&Report::Answer { id, answer }).await;
+        }
+        for expected in 0..2 {
+            let Some(Ok(Answer::Row(row))) = answers.next().await else {
+                panic!("no row");
+            };
+            assert_eq!(row.position, expected);
+        }
+        assert_eq!(answers.next().await, None);
     }
 
     #[tokio::test]

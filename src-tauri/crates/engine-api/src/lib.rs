@@ -11,6 +11,8 @@ mod chat;
 mod error;
 mod event;
 mod handle;
+mod load;
+mod question;
 mod request;
 mod sampling;
 pub mod wire;
@@ -22,7 +24,11 @@ pub use event::{
     FinishReason, GenerationEvent, LoadProgress, LoadedModel, Logprobs, MemoryUse, Timings,
     TokenLogprob,
 };
-pub use handle::{Engine, Generation};
+pub use handle::{Answers, Engine, Generation};
+pub use load::{KvType, LoadOptions, MemoryPlan, Quantize};
+pub use question::{
+    Answer, Input, Inspection, Perplexity, Question, QuestionId, Row, TensorShare, Text,
+};
 pub use request::{Constraint, GenerateRequest, GenerationId, Prompt};
 pub use sampling::{Dry, Sampling};
 pub use worker::{Worker, WorkerExit};

@@ -4,8 +4,8 @@
 //! worker whose standard input ends exits. Nothing here is ever read from a file or a network.
 
 use crate::{
-    EngineError, GenerateRequest, GenerationEvent, GenerationId, LoadProgress, LoadedModel,
-    MemoryUse,
+    Answer, EngineError, GenerateRequest, GenerationEvent, GenerationId, LoadOptions, LoadProgress,
+    LoadedModel, MemoryUse, Question, QuestionId,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -19,10 +19,11 @@ pub const MAX_LINE_BYTES: usize = 64 << 20;
 pub enum Command {
     /// Load a model; once in a worker's life.
     Load {
-        /// The GGUF file.
+        /// The model.
         path: PathBuf,
-        /// The context window wanted; `None` is the longest that the model and the engine take.
-        context_tokens: Option<u32>,
+        /// How.
+        #[serde(default)]
+        options: LoadOptions,
     },
     /// Start a generation.
     Generate {
@@ -38,6 +39,18 @@ pub enum Command {
     },
     /// Forget the KV cache, so that the next prompt is computed whole.
     ForgetCache,
+    /// Answer a question beside the generations.
+    Ask {
+        /// Its name, chosen by the app.
+        id: QuestionId,
+        /// What is asked.
+        question: Box<Question>,
+    },
+    /// Nobody waits for the answer to a question any more.
+    Withdraw {
+        /// Its name.
+        id: QuestionId,
+    },
 }
 
 /// From the worker to the app.
@@ -66,6 +79,20 @@ pub enum Report {
     GenerationFailed {
         /// Its name.
         id: GenerationId,
+        /// Why.
+        error: EngineError,
+    },
+    /// A part of the answer to a question, or all of it.
+    Answer {
+        /// The question's name.
+        id: QuestionId,
+        /// The part.
+        answer: Answer,
+    },
+    /// A question can't be answered; nothing follows for it.
+    Unanswered {
+        /// The question's name.
+        id: QuestionId,
         /// Why.
         error: EngineError,
     },

@@ -149,6 +149,13 @@ impl From<EngineError> for Error {
                 format!("There is not enough memory: {reason}."),
                 "Close other programs, or choose a smaller model.",
             ),
+            E::Busy { waiting, limit } => (
+                ErrorCode::Busy,
+                format!(
+                    "{waiting} requests are waiting already, and at most {limit} may. Nothing was sent."
+                ),
+                "Wait for the end of some, or stop them.",
+            ),
             E::Crashed { reason } => (
                 ErrorCode::EngineCrashed,
                 format!("The engine stopped: {reason}."),
@@ -233,6 +240,7 @@ mod tests {
             EngineError::InvalidRequest { .. } => ErrorCode::InvalidRequest,
             EngineError::OutOfMemory { .. } => ErrorCode::OutOfMemory,
             EngineError::Crashed { .. } => ErrorCode::EngineCrashed,
+            EngineError::Busy { .. } => ErrorCode::Busy,
             EngineError::Internal { .. } => ErrorCode::Internal,
         }
     }
@@ -263,7 +271,9 @@ mod tests {
         let reason = || "the reason".to_owned();
         let file = || "m.gguf".to_owned();
         let (prompt_tokens, limit_tokens) = (5000, 2047);
-        let all: [(EngineError, &[&str]); 8] = [
+        let (waiting, limit) = (256, 255);
+        let all: [(EngineError, &[&str]); 9] = [
+            (EngineError::Busy { waiting, limit }, &["256", "255"]),
             (
                 EngineError::InvalidModel {
                     file: file(),

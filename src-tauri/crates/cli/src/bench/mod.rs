@@ -11,6 +11,7 @@ mod report;
 mod spread;
 
 use crate::choice;
+use crate::load_args::LoadArgs;
 use crate::output::{progress, stdout};
 use crate::session::{Finished, Session};
 use crate::stop::Stop;
@@ -58,6 +59,8 @@ pub(crate) struct BenchArgs {
     /// Measured runs, after one that warms up
     #[arg(short, long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) runs: u32,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
     /// Write a JSON object; `wick bench --help` tells its fields
     #[arg(long)]
     pub(crate) json: bool,
@@ -66,7 +69,8 @@ pub(crate) struct BenchArgs {
 pub(crate) fn bench(args: &BenchArgs) -> Result<(), Stop> {
     let paths = Paths::from_environment()?;
     let model = choice::named(&choice::library(&paths), &args.model)?;
-    let report = Session::with(&paths.engine_program, &model, async |session| {
+    let options = args.load.options(1);
+    let report = Session::with(&paths.engine_program, &model, options, async |session| {
         let mut interrupt = session.interrupt.clone();
         // A measurement cut short is worth nothing: no need to wait for the step that is running.
         let report = tokio::select! {

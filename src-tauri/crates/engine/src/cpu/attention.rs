@@ -2,7 +2,7 @@
 //!
 //! A task has a few neighbouring rows of one sequence and one head of keys: it brings each page once into floats in
 //! scratch, and lets all query heads of all its rows look at it, with a running maximum and sum for each (the online
-//! softmax of FlashAttention, arXiv 2205.14135). Pages come in order and each is one step of that sum, so a row's result
+//! softmax of ``FlashAttention``, arXiv 2205.14135). Pages come in order and each is one step of that sum, so a row's result
 //! depends on its own sequence alone, whatever else is computed with it.
 
 use super::Pool;
@@ -269,7 +269,9 @@ impl Scratch {
         for ((weights, running), sums) in heads {
             let kept = to_weights(spec, weights, seen, running);
             running.sum = running.sum * kept + sum_of(weights);
-            sums.iter_mut().for_each(|sum| *sum *= kept);
+            for sum in sums.iter_mut() {
+                *sum *= kept;
+            }
         }
         add_values::<N>(&weights, &self.values, width, sums);
     }
@@ -289,7 +291,9 @@ impl Scratch {
                 factor = exp(running.largest - largest);
                 total = total * factor + exp(sink - largest);
             }
-            sums.iter_mut().for_each(|sum| *sum *= factor / total);
+            for sum in sums {
+                *sum *= factor / total;
+            }
         }
     }
 }
@@ -330,11 +334,13 @@ fn to_weights(
     seen: (usize, usize),
     running: &mut Running,
 ) -> f32 {
-    scores.iter_mut().for_each(|score| *score *= spec.scale);
+    for score in scores.iter_mut() {
+        *score *= spec.scale;
+    }
     if let Some(cap) = spec.softcap {
-        scores
-            .iter_mut()
-            .for_each(|score| *score = cap * (*score / cap).tanh());
+        for score in scores.iter_mut() {
+            *score = cap * (*score / cap).tanh();
+        }
     }
     let before = running.largest;
     let largest = scores[seen.0..seen.1]

@@ -24,8 +24,18 @@ pub(super) fn multiply(
     false
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn dot(_: &[f32], _: &[f32]) -> Option<f32> {
+    None
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn dots(_: &[&[f32]; 4], _: &[&[f32]; 4]) -> Option<[[f32; 4]; 4]> {
+    None
+}
+
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{fill, multiply};
+pub(super) use x86::{dot, dots, fill, multiply};
 
 #[cfg(target_arch = "x86_64")]
 #[expect(
@@ -33,12 +43,24 @@ pub(super) use x86::{fill, multiply};
     reason = "vector instructions, behind a look at what the processor has"
 )]
 mod x86 {
+    use super::super::float::{LANES, sum_lanes};
     use super::super::input::GROUP;
     use super::super::panel::group_sum;
-    use super::super::unpack::{half_at, six_bits};
+    use super::super::unpack::{IQ4, MXFP4, half_of_power};
     use super::{Input, Matrix, PANEL, Panel, Place};
     use crate::files::TensorType;
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m128i, __m256i, __m512, __m512i, _mm_loadu_si128, _mm_set_epi64x, _mm256_loadu_si256,
+        _mm512_add_epi32, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_castsi128_si512,
+        _mm512_castsi256_si512, _mm512_cvtepi32_epi16, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
+        _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_inserti64x4,
+        _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi8,
+        _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
+        _mm512_shuffle_epi8, _mm512_shuffle_i32x4, _mm512_slli_epi16, _mm512_slli_epi32,
+        _mm512_srai_epi32, _mm512_srl_epi16, _mm512_srli_epi16, _mm512_srli_epi32,
+        _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps, _mm512_unpackhi_epi32,
+        _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    };
 
     fn available() -> bool {
         is_x86_feature_detected!("avx512f")
@@ -53,11 +75,12 @@ mod x86 {
         first: usize,
         count: usize,
     ) -> bool {
-        let fill = match matrix.tensor_type() {
+        let fill: Fill = match matrix.tensor_type() {
             TensorType::Q4_K => fill_q4_k,
             TensorType::Q6_K => fill_q6_k,
             TensorType::Q8_0 => fill_q8_0,
-            TensorType::Q4_0 | TensorType::Q4_1 => fill_q4,
+            TensorType::Q4_0 | TensorType::Q4_1 | TensorType::IQ4_NL | TensorType::MXFP4 => fill_q4,
+            TensorType::Q5_K => fill_q5_k,
             _ => return false,
         };
         if !available() {
@@ -73,7 +96,6 @@ mod x86 {
 
     type Rows<'a> = [&'a [u8]; PANEL];
     type Fill = unsafe fn(&mut Panel, &Rows, TensorType);
-    const _: Fill = fill_q4_k;
 
     /// 64 bytes of each row from byte `at` on, as sixteen registers of which number `d` has each row's dword `d`.
     #[target_feature(enable = "avx512f,avx512bw")]
@@ -103,6 +125,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f")]
+    #[expect(clippy::large_types_passed_by_value, reason = "registers, inlined")]
     fn transpose(rows: [__m512i; PANEL]) -> [__m512i; PANEL] {
         let mut pairs = rows;
         for at in 0..8 {
@@ -168,16 +191,143 @@ mod x86 {
                     store(&mut panel.q, place + 8, high_nibbles(v));
                 }
             }
-            for (row, bytes) in rows.iter().enumerate() {
-                let bytes = &bytes[from..from + 16];
-                let (d, least) = (half_at(bytes, 0), half_at(bytes, 2));
-                for group in 0..8 {
-                    let (by, off) = six_bits(&bytes[4..16], group);
-                    let place = (8 * block + group) * PANEL + row;
-                    panel.scales[place] = d * f32::from(by);
-                    panel.offsets[place] = least * f32::from(off);
+            scales_of_k(panel, rows, block, from);
+        }
+    }
+
+    /// Scales and offsets of a block of `Q4_K` or `Q5_K`: 6 bits each, in three dwords after the two factors.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn scales_of_k(panel: &mut Panel, rows: &Rows, block: usize, from: usize) {
+        let [factors, a, b, c] = heads(rows, from);
+        let d = halves(factors);
+        let least = halves(_mm512_srli_epi32::<16>(factors));
+        let (six, four, two) = (
+            _mm512_set1_epi8(0x3f),
+            _mm512_set1_epi8(0x0f),
+            _mm512_set1_epi8(0x03),
+        );
+        let upper = |v| _mm512_slli_epi32::<4>(_mm512_and_si512(_mm512_srli_epi32::<6>(v), two));
+        let by = [
+            _mm512_and_si512(a, six),
+            _mm512_or_si512(_mm512_and_si512(c, four), upper(a)),
+        ];
+        let off = [
+            _mm512_and_si512(b, six),
+            _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32::<4>(c), four), upper(b)),
+        ];
+        for half in 0..2 {
+            let place = (8 * block + 4 * half) * PANEL;
+            for (at, (by, off)) in bytes_of(by[half])
+                .into_iter()
+                .zip(bytes_of(off[half]))
+                .enumerate()
+            {
+                let (by, off) = (_mm512_cvtepi32_ps(by), _mm512_cvtepi32_ps(off));
+                store_f32(
+                    &mut panel.scales[place + at * PANEL..],
+                    _mm512_mul_ps(d, by),
+                );
+                store_f32(
+                    &mut panel.offsets[place + at * PANEL..],
+                    _mm512_mul_ps(least, off),
+                );
+            }
+        }
+    }
+
+    /// The four dwords that each row has from byte `at` on.
+    #[target_feature(enable = "avx512f")]
+    fn heads(rows: &Rows, at: usize) -> [__m512i; 4] {
+        // Register k has rows k, 4 + k, 8 + k and 12 + k; turning each quarter puts rows in order.
+        let [a, b, c, d]: [__m512i; 4] = std::array::from_fn(|k| {
+            let v = _mm512_castsi128_si512(load_16(&rows[k][at..]));
+            let v = _mm512_inserti32x4::<1>(v, load_16(&rows[4 + k][at..]));
+            let v = _mm512_inserti32x4::<2>(v, load_16(&rows[8 + k][at..]));
+            _mm512_inserti32x4::<3>(v, load_16(&rows[12 + k][at..]))
+        });
+        let (low, high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let (low_more, high_more) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        [
+            _mm512_unpacklo_epi64(low, low_more),
+            _mm512_unpackhi_epi64(low, low_more),
+            _mm512_unpacklo_epi64(high, high_more),
+            _mm512_unpackhi_epi64(high, high_more),
+        ]
+    }
+
+    /// The half-precision numbers in the lower halves of dwords.
+    #[target_feature(enable = "avx512f")]
+    fn halves(v: __m512i) -> __m512 {
+        _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v))
+    }
+
+    /// The half-precision number that each row has at byte `at`.
+    #[target_feature(enable = "avx512f")]
+    fn factors(rows: &Rows, at: usize) -> __m512 {
+        let bits: [u16; PANEL] =
+            std::array::from_fn(|row| u16::from_le_bytes([rows[row][at], rows[row][at + 1]]));
+        // SAFETY: 32 bytes are there; the load needs no alignment.
+        _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(bits.as_ptr().cast()) })
+    }
+
+    /// The four bytes of each dword, as numbers.
+    #[target_feature(enable = "avx512f")]
+    fn bytes_of(v: __m512i) -> [__m512i; 4] {
+        let byte = _mm512_set1_epi32(255);
+        [
+            _mm512_and_si512(v, byte),
+            _mm512_and_si512(_mm512_srli_epi32::<8>(v), byte),
+            _mm512_and_si512(_mm512_srli_epi32::<16>(v), byte),
+            _mm512_srli_epi32::<24>(v),
+        ]
+    }
+
+    /// The same with signs.
+    #[target_feature(enable = "avx512f")]
+    fn signed_bytes_of(v: __m512i) -> [__m512i; 4] {
+        [
+            _mm512_srai_epi32::<24>(_mm512_slli_epi32::<24>(v)),
+            _mm512_srai_epi32::<24>(_mm512_slli_epi32::<16>(v)),
+            _mm512_srai_epi32::<24>(_mm512_slli_epi32::<8>(v)),
+            _mm512_srai_epi32::<24>(v),
+        ]
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn store_f32(place: &mut [f32], values: __m512) {
+        let place = &mut place[..PANEL];
+        // SAFETY: sixteen floats are there; the store needs no alignment.
+        unsafe { _mm512_storeu_ps(place.as_mut_ptr(), values) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn fill_q5_k(panel: &mut Panel, rows: &Rows, kind: TensorType) {
+        let size = kind.block_bytes();
+        let fifth = _mm512_set1_epi8(16);
+        for block in 0..panel.columns / 256 {
+            let from = block * size;
+            // The second half of these is the first part of the nibbles, and not used.
+            let bits = dwords(rows, from + 16);
+            for half in 0..2 {
+                let packed = dwords(rows, from + 48 + 64 * half);
+                for (at, v) in packed.into_iter().enumerate() {
+                    let part = 2 * half + at / 8;
+                    let place = 64 * block + 16 * part + at % 8;
+                    let bits = _mm512_srl_epi16(
+                        bits[at % 8],
+                        _mm_set_epi64x(0, 2 * part.cast_signed() as i64),
+                    );
+                    let low = _mm512_and_si512(_mm512_slli_epi16::<4>(bits), fifth);
+                    let high = _mm512_and_si512(_mm512_slli_epi16::<3>(bits), fifth);
+                    store(&mut panel.q, place, _mm512_or_si512(low_nibbles(v), low));
+                    store(
+                        &mut panel.q,
+                        place + 8,
+                        _mm512_or_si512(high_nibbles(v), high),
+                    );
                 }
             }
+            scales_of_k(panel, rows, block, from);
         }
     }
 
@@ -215,14 +365,16 @@ mod x86 {
                     );
                 }
             }
-            for (row, bytes) in rows.iter().enumerate() {
-                let bytes = &bytes[from + 192..from + size];
-                let d = half_at(bytes, 16);
-                for group in 0..16 {
-                    let place = (16 * block + group) * PANEL + row;
-                    let scale = d * f32::from(i8::from_le_bytes([bytes[group]]));
-                    panel.scales[place] = scale;
-                    panel.offsets[place] = 32.0 * scale;
+            let d = factors(rows, from + 208);
+            for (four, v) in heads(rows, from + 192).into_iter().enumerate() {
+                for (at, by) in signed_bytes_of(v).into_iter().enumerate() {
+                    let place = (16 * block + 4 * four + at) * PANEL;
+                    let scale = _mm512_mul_ps(d, _mm512_cvtepi32_ps(by));
+                    store_f32(&mut panel.scales[place..], scale);
+                    store_f32(
+                        &mut panel.offsets[place..],
+                        _mm512_mul_ps(_mm512_set1_ps(32.0), scale),
+                    );
                 }
             }
         }
@@ -245,25 +397,31 @@ mod x86 {
                 store(&mut panel.q, 16 * pair + at, _mm512_xor_si512(v, sign));
             }
         }
-        for (row, bytes) in rows.iter().enumerate() {
-            for (block, bytes) in bytes.chunks_exact(size).enumerate() {
-                let scale = half_at(bytes, 0);
-                panel.scales[block * PANEL + row] = scale;
-                panel.offsets[block * PANEL + row] = 128.0 * scale;
-            }
+        for block in 0..blocks {
+            let scale = factors(rows, block * size);
+            store_f32(&mut panel.scales[block * PANEL..], scale);
+            store_f32(
+                &mut panel.offsets[block * PANEL..],
+                _mm512_mul_ps(_mm512_set1_ps(128.0), scale),
+            );
         }
     }
 
-    /// `Q4_0` and `Q4_1`: four blocks at a time.
+    /// Types with 32 weights of 4 bits, after a head of their own: four blocks at a time.
     #[target_feature(enable = "avx512f,avx512bw")]
     fn fill_q4(panel: &mut Panel, rows: &Rows, kind: TensorType) {
         let size = kind.block_bytes();
-        let head = size - 16;
         let blocks = panel.columns / 32;
+        let values = match kind {
+            TensorType::IQ4_NL => Some(table(&IQ4)),
+            TensorType::MXFP4 => Some(table(&MXFP4)),
+            _ => None,
+        };
+        let value = |v| values.map_or(v, |values| _mm512_shuffle_epi8(values, v));
         for four in 0..blocks.div_ceil(4) {
             let at = |row: usize, block: usize| {
                 let block = (4 * four + block).min(blocks - 1);
-                load_16(&rows[row][block * size + head..])
+                load_16(&rows[row][(block + 1) * size - 16..])
             };
             let packed = transpose(std::array::from_fn(|row| {
                 let v = _mm512_castsi128_si512(at(row, 0));
@@ -274,22 +432,39 @@ mod x86 {
             let count = 4 * (blocks - 4 * four).min(4);
             for (at, v) in packed.into_iter().take(count).enumerate() {
                 let place = 32 * four + 8 * (at / 4) + at % 4;
-                store(&mut panel.q, place, low_nibbles(v));
-                store(&mut panel.q, place + 4, high_nibbles(v));
+                store(&mut panel.q, place, value(low_nibbles(v)));
+                store(&mut panel.q, place + 4, value(high_nibbles(v)));
             }
         }
-        for (row, bytes) in rows.iter().enumerate() {
-            for (block, bytes) in bytes.chunks_exact(size).enumerate() {
-                let scale = half_at(bytes, 0);
-                let offset = if head == 2 {
-                    8.0 * scale
-                } else {
-                    -half_at(bytes, 2)
-                };
-                panel.scales[block * PANEL + row] = scale;
-                panel.offsets[block * PANEL + row] = offset;
-            }
+        for block in 0..blocks {
+            let (scale, offset) = scale_of_q4(rows, kind, block * size);
+            store_f32(&mut panel.scales[block * PANEL..], scale);
+            store_f32(&mut panel.offsets[block * PANEL..], offset);
         }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn scale_of_q4(rows: &Rows, kind: TensorType, at: usize) -> (__m512, __m512) {
+        let scale = match kind {
+            TensorType::MXFP4 => {
+                let powers: [f32; PANEL] = std::array::from_fn(|row| half_of_power(rows[row][at]));
+                load_f32(&powers)
+            }
+            _ => factors(rows, at),
+        };
+        let times = |by: f32| _mm512_mul_ps(_mm512_set1_ps(by), scale);
+        let offset = match kind {
+            TensorType::Q4_1 => _mm512_sub_ps(_mm512_setzero_ps(), factors(rows, at + 2)),
+            TensorType::IQ4_NL => times(128.0),
+            TensorType::MXFP4 => times(16.0),
+            _ => times(8.0),
+        };
+        (scale, offset)
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn table(values: &[u8; 16]) -> __m512i {
+        _mm512_broadcast_i32x4(load_16(values))
     }
 
     /// Multiplies, if this processor allows; returns whether it did.
@@ -372,6 +547,49 @@ mod x86 {
             unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_sub_ps(sum[t], offset[t])) };
             put(places[t].out, &out);
         }
+    }
+
+    /// `Σ a · b` in lanes, if this processor allows.
+    pub(in crate::cpu) fn dot(a: &[f32], b: &[f32]) -> Option<f32> {
+        // SAFETY: the processor has the instructions.
+        available().then(|| unsafe { dots_of(&[a], &[b]) }[0][0])
+    }
+
+    /// The products of four tokens with four rows, token after token, if this processor allows.
+    pub(in crate::cpu) fn dots(x: &[&[f32]; 4], rows: &[&[f32]; 4]) -> Option<[[f32; 4]; 4]> {
+        // SAFETY: the processor has the instructions.
+        available().then(|| unsafe { dots_of(x, rows) })
+    }
+
+    /// Each in one register of lanes, from the first element to the last.
+    #[target_feature(enable = "avx512f")]
+    fn dots_of<const T: usize, const R: usize>(
+        x: &[&[f32]; T],
+        rows: &[&[f32]; R],
+    ) -> [[f32; R]; T] {
+        let length = x[0].len().min(rows[0].len());
+        let mut sums = [[_mm512_setzero_ps(); R]; T];
+        for at in (0..length / LANES * LANES).step_by(LANES) {
+            let weights: [__m512; R] = std::array::from_fn(|row| load_f32(&rows[row][at..]));
+            for (sums, x) in sums.iter_mut().zip(x) {
+                let x = load_f32(&x[at..]);
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = _mm512_fmadd_ps(weights, x, *sum);
+                }
+            }
+        }
+        let rest = length / LANES * LANES..length;
+        std::array::from_fn(|t| {
+            std::array::from_fn(|r| {
+                let mut lanes = [0.0; LANES];
+                store_f32(&mut lanes, sums[t][r]);
+                let rest = rows[r][rest.clone()].iter().zip(&x[t][rest.clone()]);
+                for (lane, (weight, x)) in lanes.iter_mut().zip(rest) {
+                    *lane = weight.mul_add(*x, *lane);
+                }
+                sum_lanes(lanes)
+            })
+        })
     }
 
     #[target_feature(enable = "avx512f")]

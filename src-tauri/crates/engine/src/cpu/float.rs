@@ -10,7 +10,9 @@ use crate::weights::Matrix;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-const LANES: usize = 64;
+pub(super) const LANES: usize = 16;
+/// Half-precision numbers that are converted at once.
+const RUN: usize = 64;
 
 /// Whether rows of this type become floats here.
 pub(super) fn can_convert(kind: TensorType) -> bool {
@@ -37,8 +39,8 @@ pub(super) fn to_floats(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
 }
 
 fn from_halves(bytes: &[u8], out: &mut [f32]) {
-    let mut halves = [f16::ZERO; LANES];
-    for (out, bytes) in out.chunks_mut(LANES).zip(bytes.chunks(2 * LANES)) {
+    let mut halves = [f16::ZERO; RUN];
+    for (out, bytes) in out.chunks_mut(RUN).zip(bytes.chunks(2 * RUN)) {
         for (half, bytes) in halves.iter_mut().zip(bytes.as_chunks::<2>().0) {
             *half = f16::from_le_bytes(*bytes);
         }
@@ -71,25 +73,55 @@ pub(super) fn multiply(
     rows: &mut Vec<f32>,
     input: &Input,
     places: &[Place],
-    put: impl Fn(usize, &[f32]),
+    put: impl Fn(usize, usize, &[f32]),
 ) {
     let columns = matrix.columns();
     rows.resize(count * columns, 0.0);
     for (at, row) in rows.chunks_exact_mut(columns).enumerate() {
         to_floats(matrix.tensor_type(), matrix.row(first + at), row);
     }
-    let mut products = [0.0; super::panel::PANEL];
-    for place in places {
-        let x = &input.rows[place.token * columns..][..columns];
-        for (product, row) in products.iter_mut().zip(rows.chunks_exact(columns)) {
-            *product = dot(row, x);
+    for places in places.chunks(TOKENS) {
+        for (from, rows) in rows.chunks(ROWS * columns).enumerate() {
+            let products = products(input, places, rows, columns);
+            for (place, products) in places.iter().zip(&products) {
+                put(place.out, from * ROWS, &products[..rows.len() / columns]);
+            }
         }
-        put(place.out, &products[..count]);
     }
+}
+
+/// Tokens and rows whose products run side by side.
+const TOKENS: usize = 4;
+const ROWS: usize = 4;
+
+fn products(
+    input: &Input,
+    places: &[Place],
+    rows: &[f32],
+    columns: usize,
+) -> [[f32; ROWS]; TOKENS] {
+    let x = |place: &Place| &input.rows[place.token * columns..][..columns];
+    let row = |at: usize| &rows[at * columns..][..columns];
+    if let ([a, b, c, d], 4) = (places, rows.len() / columns) {
+        let x = [x(a), x(b), x(c), x(d)];
+        if let Some(products) = super::avx512::dots(&x, &[row(0), row(1), row(2), row(3)]) {
+            return products;
+        }
+    }
+    let mut products = [[0.0; ROWS]; TOKENS];
+    for (place, products) in places.iter().zip(&mut products) {
+        for (at, product) in products.iter_mut().enumerate().take(rows.len() / columns) {
+            *product = dot(row(at), x(place));
+        }
+    }
+    products
 }
 
 /// `Σ a · b`, in lanes.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    if let Some(dot) = super::avx512::dot(a, b) {
+        return dot;
+    }
     let mut lanes = [0.0_f32; LANES];
     let (whole_a, rest_a) = a.as_chunks::<LANES>();
     let (whole_b, rest_b) = b.as_chunks::<LANES>();
@@ -101,12 +133,16 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     for ((lane, a), b) in lanes.iter_mut().zip(rest_a).zip(rest_b) {
         *lane = a.mul_add(*b, *lane);
     }
+    sum_lanes(lanes)
+}
+
+/// The sum of the lanes, halves added to halves.
+pub(super) fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
-        let (low, high) = lanes.split_at_mut(width);
-        low.iter_mut()
-            .zip(high)
-            .for_each(|(low, high)| *low += *high);
+        for at in 0..width {
+            lanes[at] += lanes[at + width];
+        }
         width /= 2;
     }
     lanes[0]

@@ -35,7 +35,7 @@ pub fn matmul(pool: &Pool, matrix: &Matrix, input: &Input, out: &mut [f32]) {
     let each = panels.div_ceil(pool.threads() * 8).clamp(1, 16);
     pool.run(panels.div_ceil(each), &|task| {
         for panel in task * each..panels.min((task + 1) * each) {
-            compute(matrix, panel * PANEL, 0, input, &tokens, out);
+            compute(matrix, panel * PANEL, input, &tokens, out);
         }
     });
 }
@@ -74,7 +74,6 @@ pub fn matmul_experts(
         compute(
             &matrix,
             task % panels * PANEL,
-            0,
             input,
             &of_expert[expert],
             out,
@@ -110,7 +109,7 @@ impl Out {
         // SAFETY: inside of the result (just asserted). Each task has its own rows of the matrix, so its own `first`s,
         // and each place is written once by it; nobody reads before the job is over.
         unsafe {
-            std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(from), values.len())
+            std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(from), values.len());
         }
     }
 }
@@ -126,20 +125,13 @@ struct Scratch {
 }
 
 /// Computes the panel of rows that begins with row `first`.
-fn compute(
-    matrix: &Matrix,
-    first: usize,
-    out_first: usize,
-    input: &Input,
-    places: &[Place],
-    out: Out,
-) {
+fn compute(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
     let count = PANEL.min(matrix.rows() - first);
     SCRATCH.with_borrow_mut(|scratch| {
         if super::unpack::can_unpack(matrix.tensor_type()) {
             scratch.panel.fill(matrix, first, count);
             scratch.panel.multiply(input, places, |place, values| {
-                out.put(place, out_first + first, &values[..count]);
+                out.put(place, first, &values[..count]);
             });
         } else {
             float::multiply(
@@ -149,8 +141,8 @@ fn compute(
                 &mut scratch.rows,
                 input,
                 places,
-                |place, values| {
-                    out.put(place, out_first + first, values);
+                |place, from, values| {
+                    out.put(place, first + from, values);
                 },
             );
         }

@@ -158,7 +158,7 @@ impl Shared {
     /// Takes the next task, if one is left.
     fn take(&self) -> Option<usize> {
         let mut ticket = self.ticket.load(Ordering::Acquire);
-        while ticket % ONE_JOB > 0 {
+        while !ticket.is_multiple_of(ONE_JOB) {
             let taken = self.ticket.compare_exchange_weak(
                 ticket,
                 ticket - 1,
@@ -166,7 +166,6 @@ impl Shared {
                 Ordering::Acquire,
             );
             match taken {
-                #[expect(clippy::cast_possible_truncation, reason = "below 2^32")]
                 Ok(_) => {
                     return Some(self.tasks.load(Ordering::Relaxed) - (ticket % ONE_JOB) as usize);
                 }
@@ -176,6 +175,7 @@ impl Shared {
         None
     }
 
+    /// Of the caller alone, since it knows that no other job begins meanwhile.
     fn work(&self, job: Job<'_>) {
         while let Some(task) = self.take() {
             self.call(job, task);
@@ -202,11 +202,11 @@ impl Shared {
         while !self.quit.load(Ordering::Relaxed) {
             if let Some(task) = self.take() {
                 turns = 0;
-                // Whoever took a task finds the job: it is taken away only when all are done.
+                // Whoever took a task finds the job: it is taken away only when all are done. For each task anew: the
+                // next one may be the next job's.
                 let job = *lock(&self.job);
                 if let Some(job) = job {
                     self.call(job, task);
-                    self.work(job);
                 }
             } else if turns < SPINS + YIELDS {
                 pause(&mut turns);
@@ -220,7 +220,9 @@ impl Shared {
     fn sleep(&self) {
         let mut sleepers = lock(&self.sleepers);
         // Whoever begins a job after this look sees the sleeper, since it looks under the same lock.
-        if self.ticket.load(Ordering::SeqCst) % ONE_JOB == 0 && !self.quit.load(Ordering::SeqCst) {
+        if self.ticket.load(Ordering::SeqCst).is_multiple_of(ONE_JOB)
+            && !self.quit.load(Ordering::SeqCst)
+        {
             *sleepers += 1;
             sleepers = self
                 .wake
@@ -262,6 +264,19 @@ mod tests {
                         .all(|count| count.load(Ordering::Relaxed) == 20)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_thread_never_calls_the_job_before() {
+        let pool = Pool::new(2);
+        // Short jobs, one right after the other: a thread is often between two tasks when the next job begins.
+        for round in 0..20_000 {
+            let seen = AtomicUsize::new(0);
+            pool.run(2, &|_| {
+                seen.fetch_add(round, Ordering::Relaxed);
+            });
+            assert_eq!(seen.into_inner(), 2 * round, "round {round}");
         }
     }
 

@@ -107,6 +107,40 @@ fn expected(floats: &[f32], x: &[f32], exact: bool) -> (f64, f64) {
     (sum, 4.0 * step * squares.sqrt() + 1e-5)
 }
 
+/// A matrix of any bits that are finite as half-precision numbers: candle has no quantization into these types.
+fn random_blocks(kind: TensorType, rows: usize, columns: usize, seed: u64) -> Matrix {
+    let size = kind.row_bytes(columns).expect("whole blocks") * rows;
+    let mut bytes = AlignedBytes::zeroed(size);
+    for (byte, x) in bytes.iter_mut().zip(noise(size, seed)) {
+        *byte = x.to_bits().to_le_bytes()[1] % 123;
+    }
+    Matrix::new(bytes, rows, columns, kind)
+}
+
+#[test]
+fn vectors_give_the_bits_for_types_with_tables_too() {
+    for kind in [TensorType::IQ4_NL, TensorType::MXFP4, TensorType::IQ4_XS] {
+        let columns = 7 * kind.block_elements();
+        let matrix = random_blocks(kind, 19, columns, 31);
+        let x = noise(9 * columns, 32);
+        let mut input = Input::default();
+        input.prepare(&Pool::new(1), &x, columns, [kind]);
+        let together = product(&Pool::new(1), &matrix, &x);
+        let mut panel = super::panel::Panel::default();
+        for first in [0, 16] {
+            let count = (19 - first).min(16);
+            panel.fill_portably(&matrix, first, count);
+            for (token, together) in together.chunks_exact(19).enumerate() {
+                assert_eq!(
+                    panel.product(&input, token)[..count],
+                    together[first..first + count],
+                    "{kind}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn vectors_give_the_bits_that_the_portable_code_gives() {
     for kind in KINDS

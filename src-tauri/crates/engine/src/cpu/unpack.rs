@@ -63,7 +63,7 @@ pub(super) fn unpack_row(
     }
 }
 
-pub(super) fn half_at(bytes: &[u8], at: usize) -> f32 {
+fn half_at(bytes: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
 }
 
@@ -148,7 +148,7 @@ fn q3_k(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mut [f32]) {
 }
 
 /// The 6-bit scale and least value of a group of `Q4_K` and `Q5_K`.
-pub(super) fn six_bits(packed: &[u8], group: usize) -> (u8, u8) {
+fn six_bits(packed: &[u8], group: usize) -> (u8, u8) {
     if group < 4 {
         return (packed[group] & 63, packed[group + 4] & 63);
     }
@@ -211,11 +211,11 @@ fn q6_k(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mut [f32]) {
 }
 
 /// The 16 values of `IQ4_NL` and `IQ4_XS`, plus 128.
-const IQ4: [u8; 16] = [
+pub(super) const IQ4: [u8; 16] = [
     1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241,
 ];
 /// The 16 values of `MXFP4`, twice as large, plus 16.
-const MXFP4: [u8; 16] = [16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4];
+pub(super) const MXFP4: [u8; 16] = [16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4];
 
 fn looked_up(packed: &[u8], values: &[u8; 16], q: &mut [u8]) {
     nibbles(packed, q);
@@ -252,7 +252,7 @@ fn mxfp4(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mut [f32]) {
 }
 
 /// `2^(exponent − 128)`, also where that is a subnormal.
-fn half_of_power(exponent: u8) -> f32 {
+pub(super) fn half_of_power(exponent: u8) -> f32 {
     match exponent {
         0 | 1 => f32::from_bits(0x0020_0000 << exponent),
         _ => f32::from_bits((u32::from(exponent) - 1) << 23),

@@ -102,7 +102,7 @@ fn map(values: &mut [f32], f: impl Fn(f32) -> f32) {
 
 /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, which is `x · σ(2√(2/π) · (…))`.
 fn gelu(x: f32) -> f32 {
-    x * sigmoid(1.595_769_2 * x * (1.0 + 0.044_715 * x * x))
+    x * sigmoid(1.595_769 * x * (1.0 + 0.044_715 * x * x))
 }
 
 fn relu2(x: f32) -> f32 {

@@ -159,6 +159,24 @@ fn finish_expert(experts: &Experts, expert: usize, row: &mut [f32]) {
     }
 }
 
+/// `1 / (1 + e^−x)`.
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// `x · σ(x)`.
+pub fn silu(x: f32) -> f32 {
+    x / (1.0 + (-x).exp())
+}
+
+/// `row / √(mean(row²) + ε) ⊙ weights`, for one row.
+pub fn rms_norm_row(row: &[f32], weights: &[f32], epsilon: f32, out: &mut [f32]) {
+    let factor = cpu::rms_factor(row, epsilon);
+    for ((out, x), weight) in out.iter_mut().zip(row).zip(weights) {
+        *out = x * factor * weight;
+    }
+}
+
 /// A token's row of an embedding.
 pub fn embed(matrix: &Matrix, token: u32, out: &mut [f32]) {
     cpu::dequantize_row(matrix, token as usize, out);

@@ -107,7 +107,7 @@ impl<'a> Source<'a> {
     fn info(&self, name: &str, shape: &[usize]) -> Result<&'a TensorInfo, EngineError> {
         let missing = || invalid(self.checkpoint, format!("tensor {name} is missing"));
         let info = self.checkpoint.tensor(name).ok_or_else(missing)?;
-        if info.shape == shape {
+        if without_ones(&info.shape) == without_ones(shape) {
             return Ok(info);
         }
         let found = &info.shape;
@@ -311,6 +311,12 @@ impl<'a> Source<'a> {
             part
         }))
     }
+}
+
+/// A dimension of one before the others says nothing, and not all converters write it.
+fn without_ones(shape: &[usize]) -> &[usize] {
+    let ones = shape.iter().take_while(|size| **size == 1).count();
+    &shape[ones.min(shape.len().saturating_sub(1))..]
 }
 
 impl Linear {

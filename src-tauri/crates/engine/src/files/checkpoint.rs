@@ -53,11 +53,15 @@ impl Checkpoint {
     /// [`EngineError::InvalidModel`] for what is damaged, cut off or no model; [`EngineError::UnsupportedModel`] for
     /// what is well-formed and unknown here.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
-        let header =
-            crate::gguf::Header::open(path).map_err(|error| EngineError::InvalidModel {
-                file: path.display().to_string(),
-                reason: error.to_string(),
-            })?;
+        let header = crate::gguf::Header::open(path).map_err(|error| {
+            let (file, reason) = (path.display().to_string(), error.to_string());
+            match error {
+                crate::gguf::Error::UnsupportedType { .. } => {
+                    EngineError::UnsupportedModel { file, reason }
+                }
+                _ => EngineError::InvalidModel { file, reason },
+            }
+        })?;
         let file = File::open(path).map_err(EngineError::internal)?;
         let tensors = header
             .tensors

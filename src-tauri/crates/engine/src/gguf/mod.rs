@@ -105,7 +105,7 @@ impl Header {
         for (name, tensor) in &tensors {
             tensor.expect_inside(name, data_offset, reader.file_bytes())?;
         }
-        expect_apart(&tensors, reader.file_bytes() - data_offset)?;
+        expect_apart(&tensors, reader.file_bytes().saturating_sub(data_offset))?;
         Ok(Self {
             metadata,
             tensors,

@@ -123,7 +123,17 @@ impl PageStore {
         PageId(u32::try_from(self.pages.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// Pages allocated.
+    /// Gives a page's memory back; its name stays for [`Self::refill`].
+    pub fn release(&mut self, page: PageId) {
+        self.pages[page.0 as usize] = AlignedBytes::zeroed(0);
+    }
+
+    /// Allocates the memory of a released page again.
+    pub fn refill(&mut self, page: PageId) {
+        self.pages[page.0 as usize] = AlignedBytes::zeroed(self.shape.page_bytes());
+    }
+
+    /// Pages that have a name, released ones included.
     pub fn len(&self) -> usize {
         self.pages.len()
     }

@@ -9,12 +9,13 @@ use super::{EXIT_TIMEOUT, LoadResult, LoadedEngine, Order, SlotState};
 use crate::interruption;
 use crate::worker::{EngineSource, RunningWorker};
 use crate::{Error, ErrorCode};
-use engine_api::{EngineError, LoadProgress};
+use engine_api::{EngineError, LoadOptions, LoadProgress};
 use hub::Model;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use telemetry::Machine;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 /// The kernel takes a while to take back a hundred gigabytes. Longer than this means that it can't.
@@ -275,7 +276,8 @@ async fn load(
     let worker = source.start().await?;
     let worker = started.get_or_init(|| worker);
     let path = model.path.clone().into();
-    match worker.engine().load(path, None, progress).await {
+    let options = load_options();
+    match worker.engine().load(path, options, progress).await {
         Ok(loaded) => Ok(Arc::new(LoadedEngine {
             model,
             loaded,
@@ -283,6 +285,15 @@ async fn load(
             ended_because: OnceLock::new(),
         })),
         Err(error) => Err(load_failed(&model, worker, error).await),
+    }
+}
+
+/// The worker is told what memory there is: it does not read the machine itself.
+fn load_options() -> LoadOptions {
+    let memory = Machine::local().memory().ok();
+    LoadOptions {
+        available_bytes: memory.map(|memory| memory.available_bytes),
+        ..LoadOptions::default()
     }
 }
 

@@ -146,6 +146,7 @@ impl FakeWorker {
             vocabulary_tokens: 1,
             device: "CPU".into(),
             load_ms: 1.0,
+            ..LoadedModel::default()
         };
         self.report(&Report::Loaded(model)).await;
         name

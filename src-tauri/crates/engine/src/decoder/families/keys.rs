@@ -159,13 +159,17 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The ε of RMS norms.
+    /// The ε of RMS norms; some files have only the one of other norms.
     ///
     /// # Errors
     /// [`EngineError::InvalidModel`] if it is missing or not positive.
     pub fn rms_epsilon(&self) -> Result<f32, EngineError> {
         let key = "attention.layer_norm_rms_epsilon";
-        match self.float(key)? {
+        let found = match self.float(key)? {
+            None => self.float("attention.layer_norm_epsilon")?,
+            found => found,
+        };
+        match found {
             Some(number) if number > 0.0 => Ok(narrow(number)),
             _ => Err(self.invalid(format!("{} is missing or not positive", self.name(key)))),
         }

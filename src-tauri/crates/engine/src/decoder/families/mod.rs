@@ -6,17 +6,21 @@
 //! Sources: llama.cpp b11434 (`src/models/`, `conversion/`) for what files hold, transformers for what models compute.
 
 mod common;
+mod deepseek;
 mod gemma;
 mod gemma4;
 mod glm;
 mod gpt_oss;
 mod granite;
 mod keys;
+mod lfm2;
 mod llama;
 mod mixture;
+mod nemotron_h;
 mod olmo;
 mod phi;
 mod qwen;
+mod qwen_next;
 
 pub use common::{inverse_root, root};
 pub use keys::{Keys, invalid, unsupported};
@@ -46,6 +50,14 @@ pub const KNOWN: &[(&str, Reader)] = &[
     ("granite", granite::granite),
     ("granitemoe", granite::granite),
     ("olmo2", olmo::olmo2),
+    ("lfm2", lfm2::lfm2),
+    ("lfm2moe", lfm2::lfm2),
+    ("deepseek2", deepseek::deepseek2),
+    ("qwen3next", qwen_next::qwen3next),
+    ("qwen35", qwen_next::qwen35),
+    ("qwen35moe", qwen_next::qwen35moe),
+    ("nemotron_h", nemotron_h::nemotron_h),
+    ("nemotron_h_moe", nemotron_h::nemotron_h),
 ];
 
 /// What the file's model computes.

@@ -11,7 +11,7 @@ pub mod mamba2;
 pub mod mla;
 pub mod short_conv;
 
-pub use delta_net::{DeltaNet, DeltaNetDescription};
+pub use delta_net::{DeltaNet, DeltaNetDescription, RateNames};
 pub use mamba2::{Mamba2, Mamba2Description};
 pub use mla::{Mla, MlaDescription};
 pub use short_conv::{ShortConv, ShortConvDescription};
@@ -20,6 +20,7 @@ use super::Chunk;
 use super::ops::Turns;
 use crate::cpu::{Input, Pool, Sequence};
 use crate::kv::PageStore;
+use std::sync::{Mutex, PoisonError};
 
 /// The rows of one chunk in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,4 +87,25 @@ impl RecurrentStep<'_, '_> {
         let buffer = state.and_then(|state| state.layers.get_mut(self.recurrent));
         buffer.map(Vec::as_mut_slice).unwrap_or_default()
     }
+}
+
+/// Calls `compute(head, state, out)` for each head at once, with its part of `states` and of `out`.
+pub(super) fn each_head(
+    pool: &Pool,
+    heads: usize,
+    states: &mut [f32],
+    out: &mut [f32],
+    compute: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) {
+    let (state, part) = (states.len() / heads, out.len() / heads);
+    let parts = states
+        .chunks_exact_mut(state)
+        .zip(out.chunks_exact_mut(part));
+    // Each task locks its own part, which nobody else ever wants.
+    let parts: Vec<_> = parts.map(Mutex::new).collect();
+    pool.run(heads, &|head| {
+        let mut part = parts[head].lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, out) = &mut *part;
+        compute(head, state, out);
+    });
 }

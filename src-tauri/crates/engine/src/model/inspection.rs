@@ -1,0 +1,115 @@
+//! What a model is, from its header alone. A model that this engine can't run is described all the same, with the reason.
+
+use super::prompts::Prompts;
+use crate::decoder::{Description, families};
+use crate::files::{Checkpoint, TensorInfo, TensorType};
+use engine_api::{EngineError, Inspection, KvType, TensorShare};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Describes the model at `path`.
+///
+/// # Errors
+/// As for [`Checkpoint::open`].
+pub fn inspect(path: &Path) -> Result<Inspection, EngineError> {
+    let checkpoint = Checkpoint::open(path)?;
+    let metadata = &checkpoint.metadata;
+    let description = families::describe(&checkpoint);
+    let refusal = match &description {
+        Ok(description) => Prompts::of(&checkpoint, description.vocabulary).err(),
+        Err(error) => Some(error.clone()),
+    };
+    let description = description.ok();
+    let architecture = metadata.architecture().unwrap_or("none");
+    let own = |key: &str| metadata.unsigned(&format!("{architecture}.{key}"));
+    let text = |key: &str| metadata.text(key).map(str::to_owned);
+    Ok(Inspection {
+        name: text("general.name"),
+        refusal: refusal.map(|error| error.to_string()),
+        file_bytes: checkpoint
+            .tensors
+            .values()
+            .map(TensorInfo::size_bytes)
+            .sum(),
+        parameters: checkpoint.tensors.values().map(TensorInfo::elements).sum(),
+        active_parameters: active_parameters(&checkpoint),
+        tensor_types: tensor_types(&checkpoint),
+        context_tokens: own("context_length"),
+        layers: own("block_count"),
+        vocabulary_tokens: vocabulary(&checkpoint),
+        tokenizer: tokenizer(&checkpoint),
+        chat_template: text("tokenizer.chat_template"),
+        licence: text("general.license"),
+        kv_bytes_per_token: description
+            .as_ref()
+            .map_or_else(Vec::new, kv_bytes_per_token),
+        architecture: architecture.into(),
+    })
+}
+
+/// All but the experts that sit out a token.
+fn active_parameters(checkpoint: &Checkpoint) -> u64 {
+    let architecture = checkpoint.metadata.architecture().unwrap_or_default();
+    let number = |key: &str| {
+        checkpoint
+            .metadata
+            .unsigned(&format!("{architecture}.{key}"))
+    };
+    let used = number("expert_used_count").unwrap_or(0);
+    let active = |(name, tensor): (&String, &TensorInfo)| match tensor.shape.as_slice() {
+        [experts, rows, columns] if name.contains("_exps.") => {
+            (*experts as u64).min(used) * (*rows as u64) * (*columns as u64)
+        }
+        _ => tensor.elements(),
+    };
+    checkpoint.tensors.iter().map(active).sum()
+}
+
+fn tensor_types(checkpoint: &Checkpoint) -> Vec<TensorShare> {
+    let mut shares = BTreeMap::<TensorType, TensorShare>::new();
+    for tensor in checkpoint.tensors.values() {
+        let share = shares
+            .entry(tensor.tensor_type)
+            .or_insert_with(|| TensorShare {
+                tensor_type: tensor.tensor_type.name().into(),
+                tensors: 0,
+                parameters: 0,
+                bytes: 0,
+            });
+        share.tensors += 1;
+        share.parameters += tensor.elements();
+        share.bytes += tensor.size_bytes();
+    }
+    let mut shares: Vec<_> = shares.into_values().collect();
+    shares.sort_by_key(|share| std::cmp::Reverse(share.bytes));
+    shares
+}
+
+fn vocabulary(checkpoint: &Checkpoint) -> Option<u64> {
+    let tokens = checkpoint.metadata.array("tokenizer.ggml.tokens");
+    let rows = checkpoint
+        .tensor("token_embd.weight")
+        .and_then(|tensor| tensor.shape.first());
+    rows.map(|rows| *rows as u64)
+        .or(tokens.map(|tokens| tokens.len() as u64))
+}
+
+fn tokenizer(checkpoint: &Checkpoint) -> Option<String> {
+    let kind = checkpoint.metadata.text("tokenizer.ggml.model")?;
+    Some(match checkpoint.metadata.text("tokenizer.ggml.pre") {
+        Some(pre) => format!("{kind} ({pre})"),
+        None => kind.into(),
+    })
+}
+
+fn kv_bytes_per_token(description: &Description) -> Vec<(KvType, u64)> {
+    let of = |kv_type| {
+        let layers = description.page_shape(super::fit::kv_type(kv_type)).layers;
+        let vectors = layers
+            .iter()
+            .flat_map(|layer| [layer.key_dim, layer.value_dim].map(|dim| (layer.kv_heads, dim)));
+        let bytes = vectors.map(|(heads, dim)| heads * super::fit::kv_type(kv_type).bytes(dim));
+        (kv_type, bytes.sum::<usize>() as u64)
+    };
+    [KvType::F16, KvType::Q8_0].map(of).to_vec()
+}

@@ -1,0 +1,215 @@
+//! A loaded model: what computes, what cuts text into tokens, and who waits for what.
+//!
+//! It deliberately knows neither pipes nor threads (that is [`crate::worker`]'s). Invariant: whatever a file holds,
+//! loading it ends in a model or in an error; nothing is read of a file whose model can't be run or doesn't fit.
+
+mod evaluation;
+mod fit;
+mod inspection;
+mod prompts;
+
+pub(crate) use evaluation::{Evaluation, Kind};
+pub use fit::{Fitted, MOST_STEP_TOKENS, fit};
+pub use inspection::inspect;
+pub(crate) use prompts::{Prepared, Prompts, tokenize};
+
+use crate::decoder::{self, Decoder, families};
+use crate::files::{Checkpoint, TensorInfo};
+use crate::kv::PageStore;
+use crate::scheduler::{Held, Limits, Pager, Scheduler, Snapshots, Stepped};
+use crate::timing::elapsed_ms;
+use engine_api::{EngineError, LoadOptions, LoadProgress, LoadedModel, MemoryUse, Row};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// A loaded model.
+pub struct Model {
+    info: LoadedModel,
+    pub(crate) prompts: Arc<Prompts>,
+    decoder: Decoder,
+    pub(crate) scheduler: Scheduler,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut model = f.debug_struct("Model");
+        model.field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Loads the model at `path`. It ends soon after `cancelled` is set.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidModel`] for a file that is damaged or no model, [`EngineError::UnsupportedModel`] for one
+    /// that this engine can't run, [`EngineError::OutOfMemory`] for one that doesn't fit,
+    /// [`EngineError::InvalidRequest`] for an option out of its range, or once it was cancelled.
+    pub fn load(
+        path: &Path,
+        options: &LoadOptions,
+        cancelled: &AtomicBool,
+        mut on_progress: impl FnMut(LoadProgress),
+    ) -> Result<Self, EngineError> {
+        let start = Instant::now();
+        options.validate()?;
+        let checkpoint = Checkpoint::open(path)?;
+        let description = families::describe(&checkpoint)?;
+        let prompts = Prompts::of(&checkpoint, description.vocabulary)?;
+        let fitted = fit(&description, &checkpoint, options)?;
+        let decoder_options = decoder::LoadOptions {
+            context_tokens: fitted.plan.context_tokens as usize,
+            threads: threads(options),
+            quantize: fit::quantized(options.quantize),
+            cancelled,
+        };
+        let decoder = Decoder::load(&checkpoint, &decoder_options, &mut rarely(&mut on_progress))?;
+        let mut model = Self {
+            info: describe(&checkpoint, &decoder, &fitted),
+            scheduler: scheduler(&decoder, &fitted),
+            prompts: Arc::new(prompts),
+            decoder,
+        };
+        model.warm_up(path)?;
+        model.info.load_ms = elapsed_ms(start);
+        Ok(model)
+    }
+
+    /// What it is.
+    pub fn info(&self) -> &LoadedModel {
+        &self.info
+    }
+
+    /// What it holds.
+    pub fn memory(&self) -> MemoryUse {
+        let used = self.scheduler.context_used_tokens();
+        MemoryUse {
+            weights_bytes: self.decoder.weights_bytes(),
+            kv_cache_bytes: self.scheduler.cache_bytes(),
+            context_used_tokens: u32::try_from(used).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Forgets what ended generations left behind.
+    pub fn forget_cache(&mut self) {
+        self.scheduler.forget_cache();
+    }
+
+    /// The logits after each of these tokens (`all`) or after the last of them, one for each entry of the vocabulary.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidRequest`] for no tokens or an id outside the vocabulary,
+    /// [`EngineError::ContextExceeded`] for too many, [`EngineError::OutOfMemory`] while others hold the pages.
+    pub fn logits(&mut self, tokens: &[u32], all: bool) -> Result<Vec<Row>, EngineError> {
+        let mut evaluation = Evaluation::new(self, tokens.to_vec(), Kind::Logits { all })?;
+        let mut rows = Vec::new();
+        while !evaluation.is_over() {
+            evaluation.step(self, &mut |answer| {
+                if let engine_api::Answer::Row(row) = answer {
+                    rows.push(row);
+                }
+            })?;
+        }
+        evaluation.end(self);
+        Ok(rows)
+    }
+
+    /// Computes the scheduler's next step.
+    pub(crate) fn step(&mut self, token_budget: usize) -> Result<Stepped, EngineError> {
+        let Self {
+            scheduler, decoder, ..
+        } = self;
+        scheduler.step(token_budget, |store, chunks, logits| {
+            let computed = decoder.step(store, chunks)?;
+            logits.clear();
+            logits.extend_from_slice(computed);
+            Ok(())
+        })
+    }
+
+    /// The first computation is slow (threads, page faults): better now than in the first answer. It also shows
+    /// whether the weights are numbers.
+    fn warm_up(&mut self, path: &Path) -> Result<(), EngineError> {
+        let rows = self.logits(&[0], false)?;
+        if !rows
+            .iter()
+            .flat_map(|row| &row.logits)
+            .any(|logit| logit.is_finite())
+        {
+            return Err(EngineError::InvalidModel {
+                file: path.display().to_string(),
+                reason: "it is damaged: its weights are no numbers".into(),
+            });
+        }
+        self.forget_cache();
+        Ok(())
+    }
+}
+
+fn threads(options: &LoadOptions) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    options
+        .threads
+        .map_or_else(cores, |threads| threads as usize)
+}
+
+/// Tells about a hundred times in a load, and of its end.
+fn rarely(tell: &mut impl FnMut(LoadProgress)) -> impl FnMut(LoadProgress) {
+    let mut told_bytes = 0;
+    move |now: LoadProgress| {
+        if now.done_bytes - told_bytes >= now.total_bytes / 100 || now.done_bytes == now.total_bytes
+        {
+            told_bytes = now.done_bytes;
+            tell(now);
+        }
+    }
+}
+
+fn scheduler(decoder: &Decoder, fitted: &Fitted) -> Scheduler {
+    let store = PageStore::new(decoder.page_shape(fit::kv_type(fitted.plan.kv_type)));
+    let pager = Pager::new(store, fitted.budget_pages);
+    let parallel = fitted.plan.parallel as usize;
+    // The end of each prompt and of each answer, for all that run together.
+    let snapshots = Snapshots::new(2 * parallel, fitted.snapshot_bytes);
+    let limits = Limits {
+        parallel,
+        context_tokens: fitted.plan.context_tokens as usize,
+    };
+    Scheduler::new(limits, Held::new(pager, snapshots), decoder.empty_state())
+}
+
+fn describe(checkpoint: &Checkpoint, decoder: &Decoder, fitted: &Fitted) -> LoadedModel {
+    let description = decoder.description();
+    let to_u32 = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    LoadedModel {
+        name: checkpoint.metadata.text("general.name").map(str::to_owned),
+        architecture: description.architecture.clone(),
+        quantization: main_quantization(checkpoint),
+        context_tokens: fitted.plan.context_tokens,
+        trained_context_tokens: to_u32(description.context),
+        parallel: fitted.plan.parallel,
+        kv_type: fitted.plan.kv_type,
+        kv_budget_bytes: fitted.budget_bytes,
+        plan: fitted.plan,
+        parameters: checkpoint.tensors.values().map(TensorInfo::elements).sum(),
+        vocabulary_tokens: to_u32(description.vocabulary),
+        device: "CPU".into(),
+        load_ms: 0.0,
+    }
+}
+
+/// The type that most bytes of the repeated layers have.
+fn main_quantization(checkpoint: &Checkpoint) -> String {
+    let mut bytes: HashMap<_, u64> = HashMap::new();
+    for (name, tensor) in &checkpoint.tensors {
+        if name.starts_with("blk.") {
+            *bytes.entry(tensor.tensor_type).or_default() += tensor.size_bytes();
+        }
+    }
+    let main = bytes
+        .into_iter()
+        .max_by_key(|(kind, bytes)| (*bytes, kind.id()));
+    main.map_or_else(|| "unknown".into(), |(kind, _)| kind.name().into())
+}

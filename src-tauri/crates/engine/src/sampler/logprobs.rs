@@ -1,0 +1,87 @@
+//! Log-probabilities of the model's own distribution: before any bias, penalty, mask, filter or temperature.
+//!
+//! It deliberately knows ids alone; their texts are added where events are made. Invariant: no value is below [`LEAST`], so
+//! that all have a JSON form.
+
+use super::candidates::{Candidate, most_likely, sum_of_weights, top};
+
+/// The log-probability of what has none.
+const LEAST: f32 = -9999.0;
+
+/// A token and the natural logarithm of its probability.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Ranked {
+    /// The token.
+    pub id: u32,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+}
+
+/// Of one token that was chosen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RawLogprobs {
+    /// The one that was taken.
+    pub token: Ranked,
+    /// As many as asked for, likeliest first.
+    pub top: Vec<Ranked>,
+}
+
+/// Room for one row and what is known of it.
+#[derive(Debug)]
+pub(super) struct LogprobState {
+    count: usize,
+    row: Vec<f32>,
+    log_of_sum: f64,
+    best: Vec<Candidate>,
+    latest: RawLogprobs,
+}
+
+impl LogprobState {
+    pub(super) fn new(count: u8) -> Self {
+        Self {
+            count: count.into(),
+            row: Vec::new(),
+            log_of_sum: 0.0,
+            best: Vec::new(),
+            latest: RawLogprobs::default(),
+        }
+    }
+
+    /// Keeps the row as the model gave it.
+    pub(super) fn note(&mut self, logits: &[f32]) {
+        self.row.clear();
+        self.row.extend_from_slice(logits);
+        let highest = logits.get(most_likely(logits) as usize).copied();
+        let highest = highest.filter(|logit| logit.is_finite()).unwrap_or(0.0);
+        let sum = sum_of_weights(logits, highest, 1.0);
+        self.log_of_sum = f64::from(highest) + sum.ln();
+    }
+
+    pub(super) fn chose(&mut self, token: u32) {
+        self.latest.token = self.ranked(token);
+        top(&self.row, self.count, &mut self.best);
+        self.latest.top.clear();
+        for at in 0..self.best.len() {
+            let ranked = self.ranked(self.best[at].id);
+            self.latest.top.push(ranked);
+        }
+    }
+
+    pub(super) fn latest(&self) -> &RawLogprobs {
+        &self.latest
+    }
+
+    fn ranked(&self, id: u32) -> Ranked {
+        let logit = self.row.get(id as usize).copied().unwrap_or(f32::NAN);
+        #[expect(clippy::cast_possible_truncation, reason = "a float of less precision")]
+        let logprob = (f64::from(logit) - self.log_of_sum) as f32;
+        Ranked {
+            id,
+            logprob: if logprob.is_nan() {
+                LEAST
+            } else {
+                logprob.clamp(LEAST, 0.0)
+            },
+        }
+    }
+}

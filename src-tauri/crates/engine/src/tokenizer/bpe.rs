@@ -1,0 +1,225 @@
+//! Byte-pair encoding: neighbouring symbols of a piece are merged, the earliest merge of the list first.
+
+use super::Refusal;
+use super::bytes::{byte_of, char_of};
+use super::pre::PreTokenizer;
+use super::vocabulary::{TokenKind, Vocabulary, texts};
+use crate::files::Metadata;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+/// A tokenizer of this kind.
+#[derive(Debug)]
+pub(super) struct Bpe {
+    pre: PreTokenizer,
+    /// Symbols that only stand between characters and tokens; their ids follow the vocabulary's.
+    between: HashMap<String, u32>,
+    /// From two symbols to the merge's rank and what it makes.
+    merges: HashMap<(u32, u32), (u32, u32)>,
+}
+
+/// A symbol of a piece, in a chain.
+#[derive(Debug, Clone, Copy)]
+struct Symbol {
+    /// None: a character that is no symbol by itself.
+    id: Option<u32>,
+    /// Where it stands in the piece, in bytes.
+    start: usize,
+    end: usize,
+    previous: usize,
+    next: usize,
+}
+
+const NONE: usize = usize::MAX;
+
+impl Bpe {
+    pub(super) fn of(metadata: &Metadata, vocabulary: &Vocabulary) -> Result<Self, Refusal> {
+        let name = match metadata.text("tokenizer.ggml.model") {
+            Some("gemma4") => "gemma4",
+            _ => metadata.text("tokenizer.ggml.pre").ok_or_else(|| {
+                Refusal::Unknown("it doesn't say what its pre-tokenizer is, and a guess would make it answer nonsense".into())
+            })?,
+        };
+        let mut bpe = Self {
+            pre: PreTokenizer::named(name)?,
+            between: HashMap::new(),
+            merges: HashMap::new(),
+        };
+        for (rank, merge) in (0..).zip(texts(metadata, "tokenizer.ggml.merges")?) {
+            bpe.learn(vocabulary, rank, &merge)?;
+        }
+        Ok(bpe)
+    }
+
+    fn learn(&mut self, vocabulary: &Vocabulary, rank: u32, merge: &str) -> Result<(), Refusal> {
+        // A symbol may itself begin with a blank, in vocabularies that are not written in bytes.
+        let blank = merge
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| *c == ' ')
+            .map(|(at, _)| at);
+        let Some(blank) = blank else {
+            return Err(Refusal::Damaged(format!(
+                "{merge:?} is no merge of two pieces"
+            )));
+        };
+        let (left, right) = (&merge[..blank], &merge[blank + 1..]);
+        let pair = (
+            self.symbol(vocabulary, left),
+            self.symbol(vocabulary, right),
+        );
+        let made = self.symbol(vocabulary, &format!("{left}{right}"));
+        self.merges.entry(pair).or_insert((rank, made));
+        Ok(())
+    }
+
+    fn symbol(&mut self, vocabulary: &Vocabulary, text: &str) -> u32 {
+        if let Some(id) = vocabulary.id(text) {
+            return id;
+        }
+        let next = u32::try_from(vocabulary.len() + self.between.len()).unwrap_or(u32::MAX);
+        *self.between.entry(text.to_owned()).or_insert(next)
+    }
+
+    fn known(&self, vocabulary: &Vocabulary, text: &str) -> Option<u32> {
+        vocabulary
+            .id(text)
+            .or_else(|| self.between.get(text).copied())
+    }
+
+    pub(super) fn encode(&self, vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) {
+        if self.pre.as_bytes {
+            let mut written = String::new();
+            for piece in self.pre.split(text) {
+                written.clear();
+                written.extend(piece.bytes().map(char_of));
+                self.encode_piece(vocabulary, &written, self.pre.ignore_merges, ids);
+            }
+            return;
+        }
+        for piece in self.pre.split(&text.replace(' ', "▁")) {
+            // Runs of line ends are tokens of their own there.
+            let whole = self.pre.ignore_merges || piece.bytes().all(|byte| byte == b'\n');
+            self.encode_piece(vocabulary, piece, whole, ids);
+        }
+    }
+
+    fn encode_piece(&self, vocabulary: &Vocabulary, piece: &str, whole: bool, ids: &mut Vec<u32>) {
+        if let Some(id) = vocabulary.id(piece).filter(|_| whole) {
+            ids.push(id);
+            return;
+        }
+        let symbols = self.merged(vocabulary, piece);
+        let mut at = if symbols.is_empty() { NONE } else { 0 };
+        while at != NONE {
+            let symbol = symbols[at];
+            match symbol.id.filter(|id| (*id as usize) < vocabulary.len()) {
+                Some(id) => ids.push(id),
+                None => self.fall_back(vocabulary, &piece[symbol.start..symbol.end], ids),
+            }
+            at = symbol.next;
+        }
+    }
+
+    /// A symbol that is no token: its characters, or bytes, or what stands for the unknown.
+    fn fall_back(&self, vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) {
+        for character in text.chars() {
+            let mut buffer = [0; 4];
+            let text: &str = character.encode_utf8(&mut buffer);
+            if let Some(id) = vocabulary.id(text) {
+                ids.push(id);
+            } else if self.pre.as_bytes {
+                ids.extend(vocabulary.unknown());
+            } else {
+                ids.extend(
+                    text.bytes()
+                        .filter_map(|byte| vocabulary.byte(byte).or(vocabulary.unknown())),
+                );
+            }
+        }
+    }
+
+    /// The chain of a piece's symbols, merged; it begins with the first.
+    fn merged(&self, vocabulary: &Vocabulary, piece: &str) -> Vec<Symbol> {
+        let mut symbols: Vec<Symbol> = piece
+            .char_indices()
+            .enumerate()
+            .map(|(at, (start, character))| {
+                let end = start + character.len_utf8();
+                let id = self.known(vocabulary, &piece[start..end]);
+                Symbol {
+                    id,
+                    start,
+                    end,
+                    previous: at.wrapping_sub(1),
+                    next: at + 1,
+                }
+            })
+            .collect();
+        if let Some(last) = symbols.last_mut() {
+            last.next = NONE;
+        }
+        let mut queue = BinaryHeap::new();
+        for left in 0..symbols.len().saturating_sub(1) {
+            self.consider(&symbols, left, &mut queue);
+        }
+        while let Some(Reverse((_, left, right, made, end))) = queue.pop() {
+            // Whatever was merged meanwhile has another extent, or is gone.
+            if symbols[left].next != right
+                || symbols[right].end != end
+                || symbols[left].end != symbols[right].start
+            {
+                continue;
+            }
+            let next = symbols[right].next;
+            symbols[left].id = Some(made);
+            symbols[left].end = end;
+            symbols[left].next = next;
+            symbols[right].end = symbols[right].start;
+            if next != NONE {
+                symbols[next].previous = left;
+                self.consider(&symbols, left, &mut queue);
+            }
+            if symbols[left].previous != NONE {
+                self.consider(&symbols, symbols[left].previous, &mut queue);
+            }
+        }
+        symbols
+    }
+
+    /// Puts the merge of a symbol with its next one into the queue, if there is one.
+    fn consider(&self, symbols: &[Symbol], left: usize, queue: &mut BinaryHeap<Reverse<Merge>>) {
+        let right = symbols[left].next;
+        let pair = symbols[left].id.zip(symbols[right].id);
+        if let Some((rank, made)) = pair.and_then(|pair| self.merges.get(&pair)) {
+            queue.push(Reverse((*rank, left, right, *made, symbols[right].end)));
+        }
+    }
+
+    /// The bytes of a token.
+    pub(super) fn piece(&self, vocabulary: &Vocabulary, id: u32) -> Vec<u8> {
+        if !self.pre.as_bytes {
+            return vocabulary.piece(id);
+        }
+        match vocabulary.kind(id) {
+            TokenKind::Control | TokenKind::Unknown => Vec::new(),
+            TokenKind::UserDefined => vocabulary.text(id).as_bytes().to_vec(),
+            _ => written_bytes(vocabulary.text(id)),
+        }
+    }
+}
+
+/// A merge that could be done: rank, left, right, what it makes, where the right symbol ended.
+type Merge = (u32, usize, usize, u32, usize);
+
+/// The bytes of a text in GPT-2's characters; other characters stand for themselves.
+pub(super) fn written_bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        match byte_of(character) {
+            Some(byte) => bytes.push(byte),
+            None => bytes.extend(character.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    bytes
+}

@@ -1,0 +1,271 @@
+//! The list of tokens that a file carries: texts, kinds, scores, and the ones with a role.
+
+use super::Refusal;
+use crate::files::{Metadata, Value};
+use std::collections::{HashMap, HashSet};
+
+/// Names of tokens that end a turn, where the metadata does not list them. Source: llama.cpp's own list.
+const END_OF_TURN: [&str; 15] = [
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<|endofturn|>",
+    "<｜end▁of▁sentence｜>",
+    "<|user|>",
+    "<|observation|>",
+    "</s>",
+];
+
+/// What a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    Normal,
+    Unknown,
+    Control,
+    UserDefined,
+    Unused,
+    Byte,
+}
+
+/// The list.
+#[derive(Debug, Default)]
+pub(super) struct Vocabulary {
+    texts: Vec<String>,
+    kinds: Vec<TokenKind>,
+    scores: Vec<f32>,
+    ids: HashMap<String, u32>,
+    bos: Option<u32>,
+    eos: Option<u32>,
+    unknown: Option<u32>,
+    separator: Option<u32>,
+    add_bos: bool,
+    add_eos: bool,
+    add_separator: bool,
+    listed_ends: Vec<u32>,
+}
+
+impl Vocabulary {
+    pub(super) fn of(metadata: &Metadata) -> Result<Self, Refusal> {
+        let texts = texts(metadata, "tokenizer.ggml.tokens")?;
+        let count = texts.len();
+        let mut vocabulary = Self::new(texts, kinds(metadata, count)?);
+        vocabulary.scores = scores(metadata, count)?;
+        let model = metadata.text("tokenizer.ggml.model").unwrap_or_default();
+        let pre = metadata.text("tokenizer.ggml.pre").unwrap_or_default();
+        let (bos, eos, unknown, separator) = default_roles(model, pre);
+        let id = |name: &str, otherwise: Option<u32>| {
+            let named = metadata.unsigned(&format!("tokenizer.ggml.{name}_token_id"));
+            let named = named.and_then(|id| u32::try_from(id).ok());
+            named.or(otherwise).filter(|id| (*id as usize) < count)
+        };
+        vocabulary.bos = id("bos", bos);
+        vocabulary.eos = id("eos", eos);
+        vocabulary.unknown = id("unknown", unknown);
+        vocabulary.separator = id("seperator", id("separator", separator));
+        let wish = |name: &str, otherwise: bool| {
+            metadata
+                .truth(&format!("tokenizer.ggml.{name}"))
+                .unwrap_or(otherwise)
+        };
+        vocabulary.add_bos = wish(
+            "add_bos_token",
+            matches!(model, "llama" | "bert") || super::pre::adds_bos(pre),
+        );
+        vocabulary.add_eos = wish("add_eos_token", model == "t5");
+        vocabulary.add_separator = wish("add_sep_token", model == "bert");
+        vocabulary.listed_ends = ["eos", "eot", "eom"]
+            .iter()
+            .filter_map(|name| id(name, None))
+            .collect();
+        vocabulary.listed_ends.extend(vocabulary.eos);
+        Ok(vocabulary)
+    }
+
+    /// Tokens without scores and roles.
+    pub(super) fn new(texts: Vec<String>, kinds: Vec<TokenKind>) -> Self {
+        let ids = (0..)
+            .zip(&texts)
+            .map(|(id, text)| (text.clone(), id))
+            .collect();
+        Self {
+            scores: vec![0.0; texts.len()],
+            texts,
+            kinds,
+            ids,
+            ..Self::default()
+        }
+    }
+
+    /// Gives the begin and end tokens, where another file than GGUF's metadata names them.
+    pub(super) fn set_ends(&mut self, bos: Option<u32>, eos: &[u32], add_bos: bool) {
+        self.bos = bos;
+        self.eos = eos.first().copied();
+        self.listed_ends = eos.to_vec();
+        self.add_bos = add_bos;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    pub(super) fn id(&self, text: &str) -> Option<u32> {
+        self.ids.get(text).copied()
+    }
+
+    pub(super) fn text(&self, id: u32) -> &str {
+        self.texts.get(id as usize).map_or("", String::as_str)
+    }
+
+    pub(super) fn kind(&self, id: u32) -> TokenKind {
+        self.kinds
+            .get(id as usize)
+            .copied()
+            .unwrap_or(TokenKind::Unused)
+    }
+
+    pub(super) fn score(&self, id: u32) -> f32 {
+        self.scores.get(id as usize).copied().unwrap_or(0.0)
+    }
+
+    pub(super) fn unknown(&self) -> Option<u32> {
+        self.unknown
+    }
+
+    pub(super) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    pub(super) fn is_control(&self, id: u32) -> bool {
+        matches!(self.kind(id), TokenKind::Control | TokenKind::Unknown)
+    }
+
+    /// The token of a byte, where a vocabulary writes bytes as `<0x0A>`.
+    pub(super) fn byte(&self, byte: u8) -> Option<u32> {
+        self.id(&format!("<0x{byte:02X}>"))
+    }
+
+    pub(super) fn begin(&self) -> Option<u32> {
+        self.bos.filter(|_| self.add_bos)
+    }
+
+    pub(super) fn end(&self) -> Option<u32> {
+        let separator = self.separator.filter(|_| self.add_separator);
+        self.eos.filter(|_| self.add_eos).or(separator)
+    }
+
+    pub(super) fn bos_text(&self) -> &str {
+        self.bos.map_or("", |id| self.text(id))
+    }
+
+    pub(super) fn eos_text(&self) -> &str {
+        self.eos.map_or("", |id| self.text(id))
+    }
+
+    pub(super) fn ends_of_turn(&self) -> HashSet<u32> {
+        let special =
+            |id: &u32| matches!(self.kind(*id), TokenKind::Control | TokenKind::UserDefined);
+        let named = END_OF_TURN
+            .iter()
+            .filter_map(|name| self.id(name))
+            .filter(special);
+        self.listed_ends.iter().copied().chain(named).collect()
+    }
+
+    /// The bytes of a token in a vocabulary that writes blanks as `▁` and bytes as `<0x0A>`.
+    pub(super) fn piece(&self, id: u32) -> Vec<u8> {
+        match self.kind(id) {
+            TokenKind::Control | TokenKind::Unknown => Vec::new(),
+            TokenKind::Byte => byte_in(self.text(id)).map_or_else(Vec::new, |byte| vec![byte]),
+            _ => self.text(id).replace('▁', " ").into_bytes(),
+        }
+    }
+}
+
+/// The byte that `<0x0A>` names.
+pub(super) fn byte_in(text: &str) -> Option<u8> {
+    let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
+    u8::from_str_radix(digits, 16).ok()
+}
+
+type Roles = (Option<u32>, Option<u32>, Option<u32>, Option<u32>);
+
+/// Begin, end, unknown and separator, where the metadata does not say.
+fn default_roles(model: &str, pre: &str) -> Roles {
+    match model {
+        "llama" => (Some(1), Some(2), Some(0), None),
+        "bert" => (Some(101), None, Some(100), Some(102)),
+        "gpt2" if matches!(pre, "chatglm-bpe" | "glm4" | "glm5") => (None, Some(11), None, None),
+        "gpt2" => (Some(11), Some(11), None, None),
+        "t5" => (None, Some(1), Some(2), None),
+        _ => (None, None, None, None),
+    }
+}
+
+/// The list of texts under `key`.
+pub(super) fn texts(metadata: &Metadata, key: &str) -> Result<Vec<String>, Refusal> {
+    let values = metadata.array(key);
+    let texts = values.and_then(|values| {
+        values
+            .iter()
+            .map(|value| value.as_text().map(str::to_owned))
+            .collect()
+    });
+    let texts: Vec<String> =
+        texts.ok_or_else(|| Refusal::Damaged(format!("{key} is no list of texts")))?;
+    if u32::try_from(texts.len()).is_err() {
+        return Err(Refusal::Damaged(format!("{key} is too long")));
+    }
+    Ok(texts)
+}
+
+fn kinds(metadata: &Metadata, count: usize) -> Result<Vec<TokenKind>, Refusal> {
+    let Some(values) = metadata.array("tokenizer.ggml.token_type") else {
+        return Ok(vec![TokenKind::Normal; count]);
+    };
+    expect_enough("tokenizer.ggml.token_type", values, count)?;
+    let kind = |value: &Value| match value.as_unsigned() {
+        Some(2) => TokenKind::Unknown,
+        Some(3) => TokenKind::Control,
+        Some(4) => TokenKind::UserDefined,
+        Some(5) => TokenKind::Unused,
+        Some(6) => TokenKind::Byte,
+        _ => TokenKind::Normal,
+    };
+    Ok(values[..count].iter().map(kind).collect())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "scores are F32 in the file"
+)]
+fn scores(metadata: &Metadata, count: usize) -> Result<Vec<f32>, Refusal> {
+    let Some(values) = metadata.array("tokenizer.ggml.scores") else {
+        return Ok(vec![0.0; count]);
+    };
+    expect_enough("tokenizer.ggml.scores", values, count)?;
+    let score = |value: &Value| match value {
+        Value::Float(score) if !score.is_nan() => Some(*score as f32),
+        Value::Signed(score) => i16::try_from(*score).ok().map(f32::from),
+        Value::Unsigned(score) => u16::try_from(*score).ok().map(f32::from),
+        _ => None,
+    };
+    let scores: Option<Vec<f32>> = values[..count].iter().map(score).collect();
+    scores.ok_or_else(|| Refusal::Damaged("tokenizer.ggml.scores are no numbers".into()))
+}
+
+fn expect_enough(key: &str, values: &[Value], count: usize) -> Result<(), Refusal> {
+    if values.len() >= count {
+        return Ok(());
+    }
+    let found = values.len();
+    Err(Refusal::Damaged(format!(
+        "{key} has {found} values for {count} tokens"
+    )))
+}
