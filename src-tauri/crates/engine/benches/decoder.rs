@@ -77,8 +77,8 @@ impl Bench {
     }
 
     fn step(&mut self, start: usize, count: usize) -> Result<(), engine_api::EngineError> {
-        let tokens: Vec<u32> = (0..count as u32)
-            .map(|at| (at * 37 + start as u32) % 1_000)
+        let tokens: Vec<u32> = (start..start + count)
+            .map(|at| u32::try_from(at * 37 % 1_000).unwrap_or(0))
             .collect();
         let chunk = Chunk {
             tokens: &tokens,
