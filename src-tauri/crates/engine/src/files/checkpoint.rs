@@ -69,7 +69,7 @@ impl Checkpoint {
             .filter_map(|(name, tensor)| {
                 let info = TensorInfo {
                     shape: tensor.shape.clone(),
-                    tensor_type: TensorType::from_id(tensor.tensor_type.0)?,
+                    tensor_type: tensor.tensor_type,
                     part: 0,
                     offset: header.data_offset + tensor.offset,
                 };

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
-pub use tensor::{TensorInfo, TensorType};
+pub use tensor::TensorInfo;
 pub use value::Value;
 
 const MAGIC: &[u8; 4] = b"GGUF";
