@@ -6,7 +6,7 @@ use crate::load_args::LoadArgs;
 use crate::output::{note, stdout};
 use crate::session::{Finished, Session};
 use crate::stop::Stop;
-use engine_api::{ChatMessage, FinishReason, GenerateRequest, Prompt, Role, Sampling};
+use engine_api::{ChatMessage, FinishReason, GenerateRequest, Prompt, Sampling};
 use std::io::{IsTerminal, Read};
 use studio::Paths;
 
@@ -243,7 +243,10 @@ mod tests {
             panic!("no chat");
         };
         let turns = chat.messages.iter().map(|m| (m.role, m.content.as_str()));
-        assert!(turns.eq([(Role::System, "be brief"), (Role::User, "hi")]));
+        assert!(turns.eq([
+            (engine_api::Role::System, "be brief"),
+            (engine_api::Role::User, "hi")
+        ]));
     }
 
     #[test]

@@ -66,14 +66,14 @@ impl Checkpoint {
         let tensors = header
             .tensors
             .iter()
-            .filter_map(|(name, tensor)| {
+            .map(|(name, tensor)| {
                 let info = TensorInfo {
                     shape: tensor.shape.clone(),
                     tensor_type: tensor.tensor_type,
                     part: 0,
                     offset: header.data_offset + tensor.offset,
                 };
-                Some((name.clone(), info))
+                (name.clone(), info)
             })
             .collect();
         Ok(Self {

@@ -7,8 +7,10 @@
 
 mod checkpoint;
 mod metadata;
+mod quantize;
 mod tensor_type;
 
 pub use checkpoint::{Checkpoint, TensorInfo};
 pub use metadata::{Metadata, Value};
+pub use quantize::quantize;
 pub use tensor_type::TensorType;
