@@ -1,8 +1,8 @@
 //! The header of a GGUF file, read with suspicion.
 //!
 //! Everything that a later step relies on is proven here: each length fits into what is left of the file, each tensor
-//! lies whole inside it, each count is one that the file's size can justify. It deliberately reads no weights: candle
-//! does that, from the proven header.
+//! lies whole inside it, each count is one that the file's size can justify. It deliberately reads no weights:
+//! the loader does that, from the proven header.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
