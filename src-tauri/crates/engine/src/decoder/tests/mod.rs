@@ -3,6 +3,7 @@
 mod batched;
 mod conformance;
 mod hostile;
+mod noise;
 mod planned;
 mod quantized;
 mod tiny;
