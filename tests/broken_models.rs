@@ -141,7 +141,7 @@ fn a_type_that_can_not_be_computed_is_named() {
     assert!(
         error
             .to_string()
-            .contains("blk.0.ffn_up.weight has type I32"),
+            .contains("blk.0.ffn_up.weight has the type I32"),
         "{error}"
     );
 }

@@ -6,9 +6,14 @@
 //! anybody relies on it.
 
 mod checkpoint;
+pub mod gguf;
 mod metadata;
+mod source;
 mod tensor_type;
+#[cfg(test)]
+mod tests;
 
 pub use checkpoint::{Checkpoint, TensorInfo};
 pub use metadata::{Metadata, Value};
+pub use source::Place;
 pub use tensor_type::TensorType;
