@@ -6,6 +6,7 @@
 //! anybody relies on it.
 
 mod checkpoint;
+pub mod dequant;
 pub mod gguf;
 mod metadata;
 mod source;
