@@ -6,7 +6,7 @@ use crate::load_args::LoadArgs;
 use crate::output::{note, stdout};
 use crate::session::{Finished, Session};
 use crate::stop::Stop;
-use engine_api::{ChatMessage, FinishReason, GenerateRequest, Prompt, Role, Sampling};
+use engine_api::{ChatMessage, FinishReason, GenerateRequest, Prompt, Sampling};
 use std::io::{IsTerminal, Read};
 use studio::Paths;
 

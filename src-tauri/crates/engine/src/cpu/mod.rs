@@ -6,6 +6,7 @@
 mod attention;
 mod avx512;
 pub mod causal_conv;
+mod codebook;
 mod float;
 pub mod gated_delta;
 mod input;

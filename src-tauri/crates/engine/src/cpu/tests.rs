@@ -70,6 +70,35 @@ const KINDS: [TensorType; 13] = [
     TensorType::Q6_K,
 ];
 
+/// `tests/reference/dequant.py` writes blocks of each type and the floats that gguf makes of them.
+#[test]
+fn every_quantized_type_becomes_the_very_floats_that_others_make_of_it() {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../tests/reference/dequant"
+    );
+    let mut compared = 0;
+    for kind in TensorType::all().filter(|kind| super::unpack::can_unpack(*kind)) {
+        let read =
+            |ending: &str| std::fs::read(format!("{folder}/{kind}.{ending}")).expect(kind.name());
+        let (blocks, expected) = (read("bin"), read("f32"));
+        let mut found = vec![0.0_f32; blocks.len() / kind.block_bytes() * kind.block_elements()];
+        super::float::to_floats(kind, &blocks, &mut found);
+        let expected = expected
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes));
+        for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+            // Zeros may differ in their sign.
+            let same = found.to_bits() == expected.to_bits() || (*found == 0.0 && expected == 0.0);
+            assert!(same, "{kind}: weight {at} is {found:e}, not {expected:e}");
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 19);
+}
+
 #[test]
 fn rows_become_the_floats_that_others_make_of_them() {
     for kind in KINDS {

@@ -4,13 +4,18 @@
 //! or 32 weights. A row is unpacked into scratch, used for all rows of the input, and forgotten.
 //! Source: the block layouts of ggml (`ggml-common.h`).
 
+use super::codebook;
 use crate::files::TensorType;
 use half::f16;
 
 /// Weights that share a scale, in a type that is unpacked here.
 pub(super) fn group_of(kind: TensorType) -> usize {
     match kind {
-        TensorType::Q2_K | TensorType::Q3_K | TensorType::Q6_K => 16,
+        TensorType::Q2_K
+        | TensorType::Q3_K
+        | TensorType::Q6_K
+        | TensorType::IQ2_XS
+        | TensorType::IQ2_S => 16,
         _ => 32,
     }
 }
@@ -38,6 +43,12 @@ pub(super) fn unpacker(kind: TensorType) -> Option<Unpacker> {
         TensorType::IQ4_NL => iq4_nl,
         TensorType::IQ4_XS => iq4_xs,
         TensorType::MXFP4 => mxfp4,
+        TensorType::TQ2_0 => tq2_0,
+        TensorType::IQ2_XXS => codebook::iq2_xxs,
+        TensorType::IQ2_XS => codebook::iq2_xs,
+        TensorType::IQ2_S => codebook::iq2_s,
+        TensorType::IQ3_XXS => codebook::iq3_xxs,
+        TensorType::IQ3_S => codebook::iq3_s,
         _ => return None,
     })
 }
@@ -63,7 +74,7 @@ pub(super) fn unpack_row(
     }
 }
 
-fn half_at(bytes: &[u8], at: usize) -> f32 {
+pub(super) fn half_at(bytes: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
 }
 
@@ -245,6 +256,7 @@ fn iq4_xs(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mut [f32]) {
     }
 }
 
+/// Scales from 2^123 on, which no weight has, would make infinite offsets.
 fn mxfp4(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mut [f32]) {
     looked_up(&bytes[1..17], &MXFP4, q);
     scales[0] = half_of_power(bytes[0]);
@@ -257,4 +269,15 @@ pub(super) fn half_of_power(exponent: u8) -> f32 {
         0 | 1 => f32::from_bits(0x0020_0000 << exponent),
         _ => f32::from_bits((u32::from(exponent) - 1) << 23),
     }
+}
+
+fn tq2_0(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mut [f32]) {
+    for (part, q) in q.chunks_exact_mut(32).enumerate() {
+        let packed = &bytes[part / 4 * 32..][..32];
+        for (q, byte) in q.iter_mut().zip(packed) {
+            *q = byte >> (2 * (part % 4)) & 3;
+        }
+    }
+    scales.fill(half_at(bytes, 64));
+    offsets.fill(half_at(bytes, 64));
 }

@@ -14,6 +14,9 @@ use std::sync::{Mutex, PoisonError, mpsc};
 /// Bytes of a piece: long enough for the drive, short enough for progress.
 const PIECE_BYTES: usize = 4 << 20;
 
+/// Numbers that a thread quantizes at once.
+const QUANTIZED_ELEMENTS: usize = 1 << 18;
+
 /// A part of a tensor to be read.
 struct Piece<'a> {
     name: &'a str,
@@ -48,10 +51,9 @@ pub fn load(
     buffers.sort_by_key(|(name, _)| checkpoint.tensor(name).map(TensorInfo::place));
     read_all(checkpoint, &mut buffers, threads, cancelled, on_progress)?;
     let finish = |(name, bytes): (&str, AlignedBytes)| {
-        Ok((
-            name.to_owned(),
-            finish(checkpoint, name, &wanted[name], bytes)?,
-        ))
+        stop_if(cancelled)?;
+        let loaded = finish(checkpoint, name, &wanted[name], bytes, threads)?;
+        Ok((name.to_owned(), loaded))
     };
     buffers.into_iter().map(finish).collect()
 }
@@ -106,19 +108,22 @@ fn reader(
     loop {
         let piece = pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
         let Some(mut piece) = piece else { return };
-        let news = if cancelled.load(Ordering::Relaxed) {
-            Err(EngineError::InvalidRequest {
-                reason: "loading was cancelled".into(),
-            })
-        } else {
-            read(checkpoint, &mut piece)
-        };
+        let news = stop_if(cancelled).and_then(|()| read(checkpoint, &mut piece));
         // Nobody listens once another reader has failed.
         let failed = news.is_err();
         if tell.send(news).is_err() || failed {
             return;
         }
     }
+}
+
+fn stop_if(cancelled: &AtomicBool) -> Result<(), EngineError> {
+    if cancelled.load(Ordering::Relaxed) {
+        return Err(EngineError::InvalidRequest {
+            reason: "loading was cancelled".into(),
+        });
+    }
+    Ok(())
 }
 
 fn read(checkpoint: &Checkpoint, piece: &mut Piece) -> News {
@@ -153,6 +158,7 @@ fn finish(
     name: &str,
     wanted: &Wanted,
     bytes: AlignedBytes,
+    threads: usize,
 ) -> Result<Loaded, EngineError> {
     let info = checkpoint.tensor(name);
     let found = info.map_or(TensorType::F32, |info| info.tensor_type);
@@ -165,10 +171,62 @@ fn finish(
         } if bytes.len() == wanted.bytes && tensor_type == found => Ok(Loaded::Matrix(
             Matrix::new(bytes, rows, columns, tensor_type),
         )),
+        Form::Matrix {
+            rows,
+            columns,
+            tensor_type,
+        } if is_float(found) && bytes.len() == rows * columns * found.block_bytes() => {
+            let mut quantized = AlignedBytes::zeroed(wanted.bytes);
+            quantize_rows(found, &bytes, columns, tensor_type, &mut quantized, threads)?;
+            Ok(Loaded::Matrix(Matrix::new(
+                quantized,
+                rows,
+                columns,
+                tensor_type,
+            )))
+        }
         Form::Matrix { .. } => Err(EngineError::internal(format!(
             "tensor {name} has other bytes than was proven"
         ))),
     }
+}
+
+/// Quantizes rows of floats, some at a time on each thread, so that few of them are ever held as `f32`.
+fn quantize_rows(
+    found: TensorType,
+    bytes: &[u8],
+    columns: usize,
+    target: TensorType,
+    out: &mut [u8],
+    threads: usize,
+) -> Result<(), EngineError> {
+    let rows = (QUANTIZED_ELEMENTS / columns).max(1);
+    let from = bytes.chunks(rows * columns * found.block_bytes());
+    let into = rows * columns / target.block_elements() * target.block_bytes();
+    let parts = Mutex::new(from.zip(out.chunks_mut(into)));
+    let work = || -> Result<(), EngineError> {
+        loop {
+            let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((from, into)) = part else {
+                return Ok(());
+            };
+            into.copy_from_slice(&crate::files::quantize(floats(found, from), target)?);
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| {
+            let died = |_| Err(EngineError::internal("quantizing stopped by a panic"));
+            worker.join().unwrap_or_else(died)
+        })
+    })
+}
+
+fn is_float(tensor_type: TensorType) -> bool {
+    matches!(
+        tensor_type,
+        TensorType::F32 | TensorType::F16 | TensorType::BF16
+    )
 }
 
 /// Numbers of one of the three float types.

@@ -77,9 +77,12 @@ fn mixer_elements(mixer: &MixerDescription, rows: usize) -> usize {
 /// The most numbers of one row that a layer prepares for its matrices.
 fn widest_input(layer: &LayerDescription, embedding: usize) -> usize {
     let mixer = match &layer.mixer {
-        MixerDescription::Attention(spec) => spec.heads * spec.value_dim,
-        // The others prepare no more than they have room for.
-        other => mixer_elements(other, 1),
+        MixerDescription::Attention(spec) => spec.widest_input(),
+        MixerDescription::Mla(spec) => spec.widest_input(),
+        MixerDescription::ShortConv(spec) => spec.widest_input(),
+        MixerDescription::DeltaNet(spec) => spec.widest_input(),
+        MixerDescription::Mamba2(spec) => spec.widest_input(),
+        MixerDescription::None => 0,
     };
     let feed_forward = match &layer.feed_forward {
         FeedForward::Dense(dense) => dense.size,

@@ -201,7 +201,11 @@ impl<'a> Source<'a> {
             info.tensor_type,
             TensorType::F32 | TensorType::F16 | TensorType::BF16
         );
-        let fits = |target: &TensorType| float && columns.is_multiple_of(target.block_elements());
+        // What chooses the experts is small, and a wrong choice costs more than its bytes.
+        let router = name.contains("ffn_gate_inp");
+        let fits = |target: &TensorType| {
+            float && !router && columns.is_multiple_of(target.block_elements())
+        };
         if let Some(target) = self.quantize.filter(fits) {
             return Ok(target);
         }

@@ -9,6 +9,7 @@ mod checkpoint;
 pub mod dequant;
 pub mod gguf;
 mod metadata;
+mod quantize;
 mod source;
 mod tensor_type;
 #[cfg(test)]
@@ -16,5 +17,6 @@ mod tests;
 
 pub use checkpoint::{Checkpoint, TensorInfo};
 pub use metadata::{Metadata, Value};
+pub use quantize::quantize;
 pub use source::Place;
 pub use tensor_type::TensorType;

@@ -64,6 +64,11 @@ impl AttentionDescription {
         })
     }
 
+    /// The most numbers of one row that it prepares for its own matrices.
+    pub fn widest_input(&self) -> usize {
+        self.heads * self.value_dim
+    }
+
     /// Numbers of scratch that a step of so many rows takes.
     pub fn scratch_elements(&self, rows: usize) -> usize {
         let widths = Widths::of(self);

@@ -96,6 +96,11 @@ impl DeltaNetDescription {
         (self.kernel - 1) * self.shape.mixed() + self.shape.value_heads * self.shape.head_state()
     }
 
+    /// The most numbers of one row that it prepares for its own matrices.
+    pub fn widest_input(&self) -> usize {
+        self.values()
+    }
+
     /// Numbers of scratch that a step of so many rows takes.
     pub fn scratch_elements(&self, rows: usize) -> usize {
         rows * (self.shape.mixed() + 3 * self.values() + 4 * self.shape.value_heads)

@@ -82,6 +82,11 @@ impl Mamba2Description {
         (self.kernel - 1) * self.shape.mixed() + self.shape.heads * self.shape.head_state()
     }
 
+    /// The most numbers of one row that it prepares for its own matrices.
+    pub fn widest_input(&self) -> usize {
+        self.inner()
+    }
+
     /// Numbers of scratch that a step of so many rows takes.
     pub fn scratch_elements(&self, rows: usize) -> usize {
         rows * (self.projected() + self.shape.mixed() + self.shape.heads + 2 * self.inner())

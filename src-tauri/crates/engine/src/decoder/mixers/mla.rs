@@ -100,6 +100,12 @@ impl MlaDescription {
         }
     }
 
+    /// The most numbers of one row that it prepares for its own matrices.
+    pub fn widest_input(&self) -> usize {
+        let head = self.kv_rank.max(self.still_dim).max(self.value_dim);
+        (self.heads * head).max(self.query_rank.unwrap_or(0))
+    }
+
     /// Numbers of scratch that a step of so many rows takes.
     pub fn scratch_elements(&self, rows: usize) -> usize {
         let head = self.query_dim()

@@ -47,6 +47,11 @@ impl ShortConvDescription {
         (self.kernel - 1) * self.channels
     }
 
+    /// The most numbers of one row that it prepares for its own matrices.
+    pub fn widest_input(&self) -> usize {
+        self.channels
+    }
+
     /// Numbers of scratch that a step of so many rows takes.
     pub fn scratch_elements(&self, rows: usize) -> usize {
         4 * rows * self.channels

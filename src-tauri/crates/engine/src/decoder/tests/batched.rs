@@ -1,7 +1,9 @@
 //! Batched equals alone: any cut of any sequences into steps gives the bits that each gets alone in one step.
 
+use super::conformance::fixtures;
 use super::tiny::{self, Tiny, VOCABULARY};
 use super::{Running, alone, load};
+use crate::files::Checkpoint;
 use crate::kv::{KvType, PageStore};
 use proptest::prelude::*;
 
@@ -9,15 +11,20 @@ use proptest::prelude::*;
 type Run = (Vec<Vec<u32>>, Vec<Vec<usize>>);
 
 fn runs() -> impl Strategy<Value = Run> {
+    // Every fixture's vocabulary has these too.
     let token = 0..u32::try_from(VOCABULARY).expect("a tiny model works");
     let sequences = proptest::collection::vec(proptest::collection::vec(token, 1..80), 1..4);
     let steps = proptest::collection::vec(proptest::collection::vec(0usize..40, 4), 0..6);
     (sequences, steps)
 }
 
-fn check(tiny: &Tiny, kv_type: KvType, (sequences, steps): &Run) {
+fn check(tiny: &Tiny, kv_type: KvType, run: &Run) {
     let (_file, checkpoint) = tiny.open();
-    let mut decoder = load(&checkpoint).expect("a tiny model works");
+    check_file(&checkpoint, kv_type, run);
+}
+
+fn check_file(checkpoint: &Checkpoint, kv_type: KvType, (sequences, steps): &Run) {
+    let mut decoder = load(checkpoint).expect("a tiny model works");
     let vocabulary = decoder.description().vocabulary;
     let mut store = PageStore::new(decoder.page_shape(kv_type));
     let new = |tokens: &Vec<u32>| Running::new(tokens, &decoder, &mut store);
@@ -49,7 +56,8 @@ fn check(tiny: &Tiny, kv_type: KvType, (sequences, steps): &Run) {
     for one in &running {
         assert!(
             one.logits == alone(&mut decoder, &one.tokens, kv_type),
-            "{}",
+            "{} of {} tokens",
+            checkpoint.path.display(),
             one.tokens.len()
         );
     }
@@ -66,5 +74,16 @@ proptest! {
     #[test]
     fn any_batch_of_a_mixture_gives_each_sequence_what_it_gets_alone(run in runs()) {
         check(&tiny::gpt_oss(), KvType::Q8_0, &run);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    #[test]
+    fn any_batch_of_any_family_gives_each_sequence_what_it_gets_alone(run in runs()) {
+        for fixture in fixtures() {
+            check_file(&fixture.checkpoint, KvType::F16, &run);
+        }
     }
 }

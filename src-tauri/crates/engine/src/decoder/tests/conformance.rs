@@ -21,9 +21,9 @@ struct Expected {
     greedy: Vec<u32>,
 }
 
-struct Fixture {
-    name: String,
-    checkpoint: Checkpoint,
+pub(super) struct Fixture {
+    pub(super) name: String,
+    pub(super) checkpoint: Checkpoint,
     expected: Expected,
     logits: Vec<f32>,
 }
@@ -32,7 +32,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/reference/models")
 }
 
-fn fixtures() -> Vec<Fixture> {
+/// All of them, by name.
+pub(super) fn fixtures() -> Vec<Fixture> {
     let folders = std::fs::read_dir(folder()).expect("the folder of models");
     let mut folders: Vec<PathBuf> = folders.flatten().map(|entry| entry.path()).collect();
     folders.sort();

@@ -1,5 +1,6 @@
 //! Files that lie end in an error that names what is wrong, before anything is computed.
 
+use super::conformance::fixtures;
 use super::load;
 use super::tiny::{self, Tiny};
 use crate::files::{Checkpoint, TensorType, Value};
@@ -127,6 +128,22 @@ proptest! {
         checkpoint.metadata.0.insert(at.get(&keys).clone(), value);
         if let Ok(mut decoder) = load(&checkpoint) {
             super::alone(&mut decoder, &[1, 2, 3], crate::kv::KvType::F32);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn any_lie_to_any_family_ends_in_a_model_or_an_error(at in any::<prop::sample::Index>(), value in numbers()) {
+        for mut fixture in fixtures() {
+            let mut keys: Vec<_> = fixture.checkpoint.metadata.0.keys().cloned().collect();
+            keys.sort();
+            fixture.checkpoint.metadata.0.insert(at.get(&keys).clone(), value.clone());
+            if let Ok(mut decoder) = load(&fixture.checkpoint) {
+                super::alone(&mut decoder, &[1, 2, 3], crate::kv::KvType::F32);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod batched;
 mod conformance;
 mod hostile;
 mod planned;
+mod quantized;
 mod tiny;
 
 use super::{Chunk, Decoder, LoadOptions, LogitsWanted, RecurrentState};

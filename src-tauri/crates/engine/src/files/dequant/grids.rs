@@ -1,6 +1,6 @@
 //! The codebooks of IQ1, IQ2 and IQ3: runs of eight or four values under one index.
 //!
-//! `grids.bin` holds each entry in 16 bits, two or three for each value; `tests/reference/dequant.py` wrote it from the
+//! `grids.bin` holds each entry in 16 bits, two or three for each value; `tests/reference/blocks.py` wrote it from the
 //! tables of gguf-py.
 
 const PACKED: &[u8] = include_bytes!("grids.bin");

@@ -1,11 +1,11 @@
-//! Bit for bit what ggml's library gives: `tests/reference/dequant.py` wrote `dequant.bin`.
+//! Bit for bit what ggml's library gives: `tests/reference/blocks.py` wrote `blocks.bin`.
 
 use super::{Error, can_dequantize, dequantize_row};
 use crate::files::TensorType;
 use proptest::prelude::*;
 
 /// For each type: its number, the number of blocks (`u32` each), the blocks, and the numbers in them.
-const REFERENCE: &[u8] = include_bytes!("../../../../../../tests/reference/dequant.bin");
+const REFERENCE: &[u8] = include_bytes!("../../../../../../tests/reference/blocks.bin");
 
 struct Case {
     kind: TensorType,
