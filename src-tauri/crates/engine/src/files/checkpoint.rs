@@ -1,5 +1,6 @@
 //! A model's files, opened: what is in them, and reading a tensor's bytes.
 
+use super::huggingface::{self, Companions};
 use super::source::{Place, Source};
 use super::{Metadata, TensorType, gguf};
 use engine_api::EngineError;
@@ -58,7 +59,24 @@ impl Checkpoint {
     /// [`EngineError::InvalidModel`] for what is damaged, cut off or no model; [`EngineError::UnsupportedModel`] for
     /// what is well-formed and unknown here.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
-        gguf::open(path)
+        let is_checkpoint = path.extension().is_some_and(|end| end == "safetensors")
+            || path.ends_with("config.json")
+            || path.ends_with("model.safetensors.index.json");
+        match path.parent() {
+            _ if path.is_dir() => huggingface::open(path),
+            Some(folder) if is_checkpoint => huggingface::open(folder),
+            _ => gguf::open(path),
+        }
+    }
+
+    /// The files beside the weights: of a checkpoint of several files, what lies in its folder; none for a GGUF file,
+    /// which brings all along.
+    pub fn companions(&self) -> Companions {
+        if self.path.is_dir() {
+            Companions::of(&self.path)
+        } else {
+            Companions::default()
+        }
     }
 
     /// What is known of the tensor `name`.

@@ -8,12 +8,15 @@
 mod checkpoint;
 pub mod dequant;
 pub mod gguf;
+pub mod huggingface;
 mod metadata;
 mod quantize;
+pub mod safetensors;
 mod source;
 mod tensor_type;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use checkpoint::{Checkpoint, TensorInfo};
 pub use metadata::{Metadata, Value};

@@ -122,3 +122,42 @@ impl Gguf {
         file
     }
 }
+
+/// A safetensors file being written.
+#[derive(Default, Clone)]
+pub(in crate::files) struct Safetensors {
+    entries: Vec<String>,
+    data: Vec<u8>,
+}
+
+impl Safetensors {
+    pub(in crate::files) fn tensor(
+        mut self,
+        name: &str,
+        dtype: &str,
+        shape: &[usize],
+        bytes: &[u8],
+    ) -> Self {
+        let (start, end) = (self.data.len(), self.data.len() + bytes.len());
+        self.entries.push(format!(
+            r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
+        ));
+        self.data.extend(bytes);
+        self
+    }
+
+    /// With this text as its header, whatever it says.
+    pub(in crate::files) fn with_header(&self, header: &str) -> Vec<u8> {
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend(header.as_bytes());
+        file.extend(&self.data);
+        file
+    }
+
+    pub(in crate::files) fn finish(&self) -> Vec<u8> {
+        let entries = self.entries.join(",");
+        self.with_header(&format!(
+            r#"{{"__metadata__":{{"format":"pt"}},{entries}}}"#
+        ))
+    }
+}
