@@ -124,7 +124,8 @@ async fn who_waits_can_be_cancelled_and_the_others_notice_nothing() {
         ..LoadOptions::default()
     };
     let place = place(512, options).await;
-    let wish = |seed| request(prompt(3, 40), seed, 60);
+    // Long enough that the one that runs still runs when the other is cancelled.
+    let wish = |seed| request(prompt(3, 40), seed, 450);
     let alone = answer(&place.engine, wish(9)).await.expect("an answer");
     let running = place.engine.generate(wish(9)).expect("valid");
     let mut waiting = place.engine.generate(wish(10)).expect("valid");

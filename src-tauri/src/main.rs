@@ -11,7 +11,7 @@ mod windows;
 use instance::Instance;
 use std::process::ExitCode;
 use studio::{Machine, Paths, Studio};
-use tauri::{AppHandle, Manager, RunEvent};
+use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 use tauri_specta::Event;
 
 fn main() -> ExitCode {
@@ -51,10 +51,14 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             Ok(())
         })
         .build(tauri::generate_context!())?;
-    app.run(|app, event| {
-        if let RunEvent::Exit = event {
-            tauri::async_runtime::block_on(app.state::<Studio>().shutdown());
-        }
+    app.run(|app, event| match event {
+        RunEvent::Exit => tauri::async_runtime::block_on(app.state::<Studio>().shutdown()),
+        // Behind another window, minimised or on another desktop: the status may come more rarely.
+        RunEvent::WindowEvent {
+            event: WindowEvent::Focused(focused),
+            ..
+        } => app.state::<Studio>().set_watched(focused),
+        _ => {}
     });
     Ok(())
 }

@@ -243,7 +243,10 @@ mod tests {
             panic!("no chat");
         };
         let turns = chat.messages.iter().map(|m| (m.role, m.content.as_str()));
-        assert!(turns.eq([(Role::System, "be brief"), (Role::User, "hi")]));
+        assert!(turns.eq([
+            (engine_api::Role::System, "be brief"),
+            (engine_api::Role::User, "hi")
+        ]));
     }
 
     #[test]

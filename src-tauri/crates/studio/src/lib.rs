@@ -110,8 +110,8 @@ impl Studio {
         self.inner.sampler.status()
     }
 
-    /// The status as it changes: four times a second while something runs or loads, else once a second, or every five
-    /// seconds when nobody watches.
+    /// The status as it changes by what a person could see: looked at four times a second while something runs or
+    /// loads, else every two seconds, or every five when nobody watches.
     pub fn subscribe_status(&self) -> watch::Receiver<Status> {
         self.inner.sampler.subscribe()
     }

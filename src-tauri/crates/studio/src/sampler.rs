@@ -2,6 +2,8 @@
 //!
 //! Reading what processes hold (their proportional set sizes) makes the kernel walk their page tables. It is read less
 //! often than the rest, so that an idle window costs next to nothing.
+//!
+//! Invariant: whoever subscribed wakes only for what a person could see; each wake makes the page paint.
 
 use crate::status::{Gauges, Status};
 use std::sync::Arc;
@@ -11,11 +13,13 @@ use telemetry::{Machine, MemoryPool, MemoryReading};
 use tokio::sync::{Notify, watch};
 
 const BUSY_PERIOD: Duration = Duration::from_millis(250);
-const IDLE_PERIOD: Duration = Duration::from_secs(1);
+const IDLE_PERIOD: Duration = Duration::from_secs(2);
 const UNWATCHED_PERIOD: Duration = Duration::from_secs(5);
 /// How old the resident memory of the processes may be.
 const BUSY_RESIDENT_AGE: Duration = Duration::from_secs(1);
-const IDLE_RESIDENT_AGE: Duration = Duration::from_secs(5);
+const IDLE_RESIDENT_AGE: Duration = Duration::from_secs(10);
+/// A part of the memory that changed by less is told with the next change: the strip's last digit is a tenth of a GiB.
+const VISIBLE_BYTES: u64 = 16 << 20;
 
 /// The handle to the task.
 #[derive(Debug)]
@@ -88,13 +92,34 @@ impl Task {
     async fn run(mut self, mut closing: watch::Receiver<bool>) {
         loop {
             self.read().await;
-            self.publish.send_replace(self.gauges.status(self.memory()));
+            self.tell(self.gauges.status(self.memory()));
             tokio::select! {
                 () = tokio::time::sleep(self.period()) => {}
-                () = self.changed.notified() => self.resident = None,
+                () = self.changed.notified() => self.read_processes_again(),
                 () = crate::closed(&mut closing) => return,
             }
         }
+    }
+
+    /// At once after something ended; a second later when it has just begun, since walking the page tables of the app and
+    /// its worker then would hold up the first token.
+    fn read_processes_again(&mut self) {
+        let now = Instant::now();
+        let begun = self.gauges.is_busy();
+        self.resident = self
+            .resident
+            .filter(|_| begun)
+            .map(|(_, bytes)| (now, bytes));
+    }
+
+    fn tell(&self, now: Status) {
+        self.publish.send_if_modified(|told| {
+            let visible = differs_visibly(told, &now);
+            if visible {
+                *told = now;
+            }
+            visible
+        });
     }
 
     fn period(&self) -> Duration {
@@ -143,6 +168,22 @@ impl Task {
     }
 }
 
+/// Whether a person could see that one has become the other.
+fn differs_visibly(told: &Status, now: &Status) -> bool {
+    let moved = |part: fn(&MemoryPool) -> u64| {
+        part(&told.memory).abs_diff(part(&now.memory)) >= VISIBLE_BYTES
+    };
+    // What the worker says is exact and changes only when it works.
+    let named = |pool: &MemoryPool| (pool.total_bytes, pool.weights_bytes, pool.kv_cache_bytes);
+    told.model != now.model
+        || told.throughput != now.throughput
+        || named(&told.memory) != named(&now.memory)
+        || moved(|pool| pool.app_bytes)
+        || moved(|pool| pool.other_bytes)
+        || moved(|pool| pool.page_cache_bytes)
+        || moved(|pool| pool.free_bytes)
+}
+
 /// What all processes of this app hold together.
 fn resident_now(machine: &Machine) -> Option<(Instant, u64)> {
     let at = Instant::now();
@@ -152,4 +193,59 @@ fn resident_now(machine: &Machine) -> Option<(Instant, u64)> {
         .into_iter()
         .filter_map(|pid| machine.resident_bytes(pid).ok());
     Some((at, held.sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ModelStatus, Throughput};
+
+    fn status(change: impl FnOnce(&mut Status)) -> Status {
+        let memory = MemoryPool {
+            total_bytes: 1 << 34,
+            weights_bytes: 1 << 30,
+            kv_cache_bytes: 1 << 20,
+            app_bytes: 1 << 28,
+            other_bytes: 1 << 32,
+            page_cache_bytes: 1 << 31,
+            free_bytes: 1 << 33,
+        };
+        let throughput = Throughput {
+            running: false,
+            decode_tokens_per_second: None,
+            context_used_tokens: None,
+            last: None,
+        };
+        let mut status = Status {
+            model: ModelStatus::None,
+            memory,
+            throughput,
+        };
+        change(&mut status);
+        status
+    }
+
+    #[test]
+    fn only_what_a_person_could_see_is_told() {
+        let told = status(|_| {});
+        let check = |change: fn(&mut Status), expected: bool| {
+            let now = status(change);
+            assert_eq!(differs_visibly(&told, &now), expected, "{now:?}");
+            assert_eq!(differs_visibly(&now, &told), expected, "{now:?}");
+        };
+        check(|_| {}, false);
+        check(|now| now.memory.free_bytes += VISIBLE_BYTES - 1, false);
+        check(|now| now.memory.free_bytes += VISIBLE_BYTES, true);
+        check(|now| now.memory.page_cache_bytes -= VISIBLE_BYTES, true);
+        check(|now| now.memory.other_bytes -= VISIBLE_BYTES, true);
+        check(|now| now.memory.app_bytes += VISIBLE_BYTES, true);
+        check(|now| now.memory.weights_bytes += 1, true);
+        check(|now| now.memory.kv_cache_bytes += 1, true);
+        check(|now| now.memory.total_bytes += 1, true);
+        check(|now| now.throughput.running = true, true);
+        check(
+            |now| now.throughput.decode_tokens_per_second = Some(1.0),
+            true,
+        );
+    }
 }

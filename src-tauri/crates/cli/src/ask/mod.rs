@@ -44,7 +44,7 @@ fn as_json(value: &impl Serialize) -> Result<String, Stop> {
 /// The bytes of a file, of standard input (`-`), or those of a text that was given.
 fn text(given: Option<&str>, file: Option<&Path>) -> Result<Text, Stop> {
     let bytes = match (given, file) {
-        (Some("-"), None) | (None, None) => from_stdin()?,
+        (Some("-") | None, None) => from_stdin()?,
         (Some(text), None) => return Ok(Text::Text(text.to_owned())),
         (_, Some(path)) if path == Path::new("-") => from_stdin()?,
         (_, Some(path)) => std::fs::read(path).map_err(|error| Stop::Failed {

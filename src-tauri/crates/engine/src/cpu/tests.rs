@@ -79,8 +79,9 @@ fn every_quantized_type_becomes_the_very_floats_that_others_make_of_it() {
     );
     let mut compared = 0;
     for kind in TensorType::all().filter(|kind| super::unpack::can_unpack(*kind)) {
-        let read =
-            |ending: &str| std::fs::read(format!("{folder}/{kind}.{ending}")).expect(kind.name());
+        let read = |ending: &str| {
+            std::fs::read(format!("{folder}/{kind}.{ending}")).expect("a fixture of this type")
+        };
         let (blocks, expected) = (read("bin"), read("f32"));
         let mut found = vec![0.0_f32; blocks.len() / kind.block_bytes() * kind.block_elements()];
         super::float::to_floats(kind, &blocks, &mut found);

@@ -4,7 +4,7 @@ use super::grids::{IQ2_S, IQ2_XS, IQ2_XXS};
 use super::scales::{half, short, signed, signs, word};
 
 /// Eight elements: sizes under one scale.
-fn eight(out: &mut [f32; 8], scale: f32, sizes: &[i8; 8], signs: u8) {
+fn eight(out: &mut [f32; 8], scale: f32, sizes: [i8; 8], signs: u8) {
     for (at, (out, size)) in out.iter_mut().zip(sizes).enumerate() {
         *out = signed(scale, size.unsigned_abs(), signs, at);
     }
@@ -25,7 +25,7 @@ pub(super) fn iq2_xxs(bytes: &[u8; 66], out: &mut [f32; 256]) {
             eight(
                 out,
                 scale,
-                &IQ2_XXS[usize::from(*index)],
+                IQ2_XXS[usize::from(*index)],
                 signs(rest >> (7 * at)),
             );
         }
@@ -37,7 +37,7 @@ pub(super) fn iq2_xs(bytes: &[u8; 74], out: &mut [f32; 256]) {
     for (at, out) in out.as_chunks_mut().0.iter_mut().enumerate() {
         let packed = short(bytes, 2, at);
         let scale = scale(d, bytes[66 + at / 4] >> (4 * (at / 2 % 2)) & 15);
-        let sizes = &IQ2_XS[usize::from(packed & 511)];
+        let sizes = IQ2_XS[usize::from(packed & 511)];
         eight(out, scale, sizes, signs(u32::from(packed >> 9)));
     }
 }
@@ -49,6 +49,6 @@ pub(super) fn iq2_s(bytes: &[u8; 82], out: &mut [f32; 256]) {
         let scale = scale(d, bytes[74 + at / 4] >> (4 * (at / 2 % 2)) & 15);
         let above = usize::from(high[at / 4] >> (2 * (at % 4)) & 3);
         let index = usize::from(indices[at]) | above << 8;
-        eight(out, scale, &IQ2_S[index], signs[at]);
+        eight(out, scale, IQ2_S[index], signs[at]);
     }
 }

@@ -37,7 +37,7 @@ fn digits(packed: &[u8], d: f32, out: &mut [f32]) {
         let power = [1_u8, 3, 9, 27, 81][digit % 5];
         for (out, byte) in out.iter_mut().zip(packed) {
             let rest = u16::from(byte.wrapping_mul(power));
-            *out = (f32::from(rest * 3 >> 8) - 1.0) * d;
+            *out = (f32::from((rest * 3) >> 8) - 1.0) * d;
         }
     }
 }

@@ -63,7 +63,7 @@ impl Companions {
         (!licence.is_empty()).then(|| licence.to_owned())
     }
 
-    /// By name. The file of its own goes before what tokenizer_config.json says.
+    /// By name. The file of its own goes before what `tokenizer_config.json` says.
     fn templates(&self) -> Vec<(String, String)> {
         let mut templates = self.configured();
         let own = self.chat_template.as_ref();

@@ -211,7 +211,8 @@ impl<'a> Drafts<'a> {
     /// Takes a tensor of the checkpoint.
     pub(super) fn add(&mut self, name: &str, part: usize, entry: &Entry) -> Result<(), Refusal> {
         let named = Named::of(name);
-        if named.is_left_out(self.layers) {
+        let again = self.family.left_out.contains(&named.name.as_str());
+        if again || named.is_left_out(self.layers) {
             return Ok(());
         }
         let place = Place {

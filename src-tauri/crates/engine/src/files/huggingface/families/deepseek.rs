@@ -1,8 +1,8 @@
 //! `DeepSeek` V2 and V3: attention over a compressed state. What expands it is cut into keys and values, and the keys' part
 //! is transposed, so that queries can be compressed instead.
 
-use super::{Family, PLAIN};
-use crate::files::huggingface::draft::{Draft, Tensor};
+use super::{Changed, Family, PLAIN};
+use crate::files::huggingface::draft::Tensor;
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::rotation::Rotation;
 use crate::files::huggingface::{Config, Refusal, common};
@@ -67,7 +67,7 @@ fn mixture(config: &Config, keys: &mut Keys) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn change(config: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+fn change(config: &Config, tensor: &Tensor) -> Changed {
     match tensor.name {
         "lm_head.weight" if config.truth("tie_word_embeddings") == Some(true) => {
             Ok(Some(Vec::new()))

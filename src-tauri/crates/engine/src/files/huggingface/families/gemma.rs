@@ -1,7 +1,6 @@
 //! Gemma 2 and 3: norms around zero, and an embedding that is the output too.
 
 use super::{Family, PLAIN};
-use crate::files::huggingface::draft::{Draft, Tensor};
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::rotation::Rotation;
 use crate::files::huggingface::{Config, Refusal, common};
@@ -16,7 +15,7 @@ pub(super) const GEMMA2: Family = Family {
     architecture: "gemma2",
     names: NAMES,
     keys: gemma2_keys,
-    change: without_output,
+    left_out: &["lm_head.weight"],
     shifted: |name| name.ends_with("norm.weight"),
     ..PLAIN
 };
@@ -24,14 +23,8 @@ pub(super) const GEMMA2: Family = Family {
 pub(super) const GEMMA3: Family = Family {
     architecture: "gemma3",
     keys: gemma3_keys,
-    change: without_output,
     ..GEMMA2
 };
-
-/// Some tools write the output although it is the embedding.
-fn without_output(_: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
-    Ok((tensor.name == "lm_head.weight").then(Vec::new))
-}
 
 fn gemma2_keys(config: &Config, keys: &mut Keys) -> Result<(), Refusal> {
     common::sizes(config, keys)?;

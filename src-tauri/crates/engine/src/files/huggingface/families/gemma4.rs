@@ -39,12 +39,11 @@ fn of_full_layers(config: &Config, own: &str, inner: &str) -> Option<u64> {
     }
     let kinds = config.texts("layer_types")?;
     let layers = config.object(&["per_layer_config"])?;
-    let full = kinds
+    let mut full = kinds
         .iter()
         .enumerate()
         .filter(|(_, kind)| **kind == "full_attention");
-    full.filter_map(|(layer, _)| layers.get(&layer.to_string())?[inner].as_u64())
-        .next()
+    full.find_map(|(layer, _)| layers.get(&layer.to_string())?[inner].as_u64())
 }
 
 fn full_head(config: &Config) -> Result<usize, Refusal> {

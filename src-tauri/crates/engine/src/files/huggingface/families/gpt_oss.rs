@@ -1,7 +1,7 @@
 //! gpt-oss: experts in MXFP4 as published, or as floats with inputs before outputs; gate and up lie in turns.
 
-use super::{Family, PLAIN};
-use crate::files::huggingface::draft::{Draft, Tensor};
+use super::{Changed, Family, PLAIN};
+use crate::files::huggingface::draft::Tensor;
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::{Config, Refusal, common};
 
@@ -22,7 +22,7 @@ fn keys(config: &Config, keys: &mut Keys) -> Result<(), Refusal> {
     keys.needed(config, "intermediate_size", "expert_feed_forward_length")
 }
 
-fn change(_: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+fn change(_: &Config, tensor: &Tensor) -> Changed {
     let in_turns = |names: [&str; 2], axis: usize| {
         let one = |at: usize| {
             let view = tensor.view.clone().every(axis, at, 2)?;

@@ -1,7 +1,7 @@
 //! Granite, dense and mixtures: as Llama, with factors on embedding, attention, residuals and logits.
 
-use super::{Family, llama};
-use crate::files::huggingface::draft::{Draft, Tensor};
+use super::{Changed, Family, llama};
+use crate::files::huggingface::draft::Tensor;
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::rotation::Rotation;
 use crate::files::huggingface::{Config, Refusal, common};
@@ -49,7 +49,7 @@ fn keys(config: &Config, keys: &mut Keys) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn change(config: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+fn change(config: &Config, tensor: &Tensor) -> Changed {
     let mixture = config
         .number(&["num_local_experts"])
         .is_some_and(|count| count > 0);

@@ -1,7 +1,7 @@
 //! LFM2, dense and mixtures: short convolutions with some attention between them.
 
-use super::{Family, PLAIN};
-use crate::files::huggingface::draft::{Draft, Tensor};
+use super::{Changed, Family, PLAIN};
+use crate::files::huggingface::draft::Tensor;
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::{Config, Refusal, common};
 
@@ -89,7 +89,7 @@ fn mixture_keys(config: &Config, keys: &mut Keys) -> Result<(), Refusal> {
 }
 
 /// The convolution has a dimension of one between channels and taps.
-fn change(_: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+fn change(_: &Config, tensor: &Tensor) -> Changed {
     if tensor.name != "conv.conv.weight" {
         return Ok(None);
     }

@@ -1,8 +1,8 @@
 //! Llama and its kin (Mistral, Mixtral, Ministral 3, `SmolLM3`): queries and keys turn in neighbouring pairs in GGUF files,
 //! and in halves in Hugging Face's.
 
-use super::{Extra, Family, PLAIN, narrow};
-use crate::files::huggingface::draft::{Draft, Tensor};
+use super::{Changed, Extra, Family, PLAIN, narrow};
+use crate::files::huggingface::draft::Tensor;
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::rotation::Rotation;
 use crate::files::huggingface::{Config, Refusal, common};
@@ -54,7 +54,7 @@ fn mistral3_keys(config: &Config, keys: &mut Keys) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn change(config: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+pub(super) fn change(config: &Config, tensor: &Tensor) -> Changed {
     let (name, heads) = match tensor.name {
         "self_attn.q_proj.weight" | "mixer.q_proj.weight" => ("attn_q.weight", false),
         "self_attn.q_proj.bias" => ("attn_q.bias", false),

@@ -23,6 +23,9 @@ use serde_json::Value;
 /// Tensors that are numbers of config.json.
 type Extra = Vec<(&'static str, Vec<f32>)>;
 
+/// What becomes of a tensor, if it is not only renamed.
+type Changed = Result<Option<Vec<Draft>>, Refusal>;
+
 /// How a family's checkpoints are seen.
 #[derive(Debug)]
 pub(super) struct Family {
@@ -32,8 +35,10 @@ pub(super) struct Family {
     names: &'static [(&'static str, &'static str)],
     /// Its metadata.
     pub(super) keys: fn(&Config, &mut Keys) -> Result<(), Refusal>,
+    /// Tensors that say again what others say: some tools write an output that is the embedding.
+    pub(super) left_out: &'static [&'static str],
     /// What becomes of tensors that are not only renamed; `None` for the others.
-    pub(super) change: fn(&Config, &Tensor) -> Result<Option<Vec<Draft>>, Refusal>,
+    pub(super) change: fn(&Config, &Tensor) -> Changed,
     /// Whether a tensor is a norm around zero, to which one is added.
     pub(super) shifted: fn(&str) -> bool,
     /// Tensors that are in no file.
@@ -45,6 +50,7 @@ const PLAIN: Family = Family {
     architecture: "",
     names: &[],
     keys: super::common::all,
+    left_out: &[],
     change: |_, _| Ok(None),
     shifted: |_| false,
     extra: |_| Ok(Vec::new()),

@@ -1,7 +1,7 @@
 //! Nemotron-H, dense and mixtures: each layer is a state space, attention, or a feed-forward.
 
-use super::{Family, PLAIN, llama};
-use crate::files::huggingface::draft::{Draft, Tensor};
+use super::{Changed, Family, PLAIN, llama};
+use crate::files::huggingface::draft::Tensor;
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::{Config, Refusal, common};
 use crate::files::source::Change;
@@ -144,7 +144,7 @@ fn mixture(config: &Config, keys: &mut Keys) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn change(config: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+fn change(config: &Config, tensor: &Tensor) -> Changed {
     let shape = tensor.view.shape();
     let column = |count: usize| vec![count, 1];
     let draft = match (tensor.name, shape.as_slice()) {

@@ -1,4 +1,4 @@
-//! OLMo 2 and 3: norms behind attention and feed-forward; the third has windows.
+//! `OLMo` 2 and 3: norms behind attention and feed-forward; the third has windows.
 
 use super::{Family, PLAIN, layers_of};
 use crate::files::huggingface::keys::Keys;

@@ -1,7 +1,7 @@
 //! Qwen 2 and 3, dense and mixtures.
 
-use super::{Family, PLAIN};
-use crate::files::huggingface::draft::{Draft, Tensor};
+use super::{Changed, Family, PLAIN};
+use crate::files::huggingface::draft::Tensor;
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::{Config, Refusal, common};
 
@@ -31,7 +31,7 @@ pub(super) fn mixture_keys(config: &Config, keys: &mut Keys) -> Result<(), Refus
 }
 
 /// Newer checkpoints have all experts of a layer in one tensor, gate and up one behind the other.
-pub(super) fn fused_experts(_: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+pub(super) fn fused_experts(_: &Config, tensor: &Tensor) -> Changed {
     match tensor.name.strip_suffix(".weight").unwrap_or(tensor.name) {
         "mlp.experts.gate_up_proj" => {
             let names = ["ffn_gate_exps.weight", "ffn_up_exps.weight"];

@@ -3,7 +3,7 @@
 //! Qwen3-Next has queries, keys, values and gates of a key head together; they are sorted by kind. Qwen 3.5 has them apart,
 //! with the value heads of a key head together; they are put in turns, so that keys repeat as a whole.
 
-use super::{Family, PLAIN, layers_of, part_of, qwen, whole_numbers};
+use super::{Changed, Family, PLAIN, layers_of, part_of, qwen, whole_numbers};
 use crate::files::huggingface::draft::{Draft, Tensor};
 use crate::files::huggingface::keys::Keys;
 use crate::files::huggingface::rotation::Rotation;
@@ -118,7 +118,7 @@ fn state(tensor: &Tensor) -> Result<Option<Draft>, Refusal> {
     }))
 }
 
-fn next_change(config: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+fn next_change(config: &Config, tensor: &Tensor) -> Changed {
     if tensor.name != "linear_attn.in_proj_qkvz.weight" {
         let state = state(tensor)?;
         return match state {
@@ -148,16 +148,16 @@ fn next_change(config: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, R
     ]))
 }
 
-fn qwen35_change(config: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>, Refusal> {
+fn qwen35_change(config: &Config, tensor: &Tensor) -> Changed {
     if !tensor.name.starts_with("linear_attn.") {
         return qwen::fused_experts(config, tensor);
     }
     let heads = Heads::of(config)?;
     let draft = state(tensor)?;
-    let views = reordered(tensor, &heads).ok_or_else(|| tensor.misshapen())?;
-    let Some(views) = views else {
+    let views = reordered(tensor, &heads)?;
+    if views.is_empty() {
         return Ok(draft.map(|draft| vec![draft]));
-    };
+    }
     let name = QWEN35.name(tensor.name);
     let (name, shape, decays) = match draft {
         Some(draft) => (draft.name, draft.shape, tensor.name == "linear_attn.A_log"),
@@ -176,24 +176,33 @@ fn qwen35_change(config: &Config, tensor: &Tensor) -> Result<Option<Vec<Draft>>,
     Ok(Some(vec![made.changed(change)]))
 }
 
-/// The views of a tensor with value heads in turns; nothing for one without value heads.
-fn reordered(tensor: &Tensor, heads: &Heads) -> Option<Option<Vec<View>>> {
+/// The views of a tensor with value heads in turns; none for one without value heads.
+fn reordered(tensor: &Tensor, heads: &Heads) -> Result<Vec<View>, Refusal> {
     let whole = || tensor.view.clone();
-    let of_keys = 2 * heads.keys * heads.key_dim;
-    let one = |view: Option<View>| Some(Some(vec![view?]));
-    match tensor.name {
+    let views = match tensor.name {
         "linear_attn.in_proj_qkv.weight" | "linear_attn.conv1d.weight" => {
-            let rows = *tensor.view.shape().first()?;
-            let values = whole().slice(0, of_keys, rows.checked_sub(of_keys)?)?;
-            let values = heads.in_turns(values, 0, heads.value_dim)?;
-            Some(Some(vec![whole().slice(0, 0, of_keys)?, values]))
+            values_behind(tensor, heads)
         }
-        "linear_attn.in_proj_z.weight" => one(heads.in_turns(whole(), 0, heads.value_dim)),
-        "linear_attn.out_proj.weight" => one(heads.in_turns(whole(), 1, heads.value_dim)),
+        "linear_attn.in_proj_z.weight" => each(heads.in_turns(whole(), 0, heads.value_dim)),
+        "linear_attn.out_proj.weight" => each(heads.in_turns(whole(), 1, heads.value_dim)),
         "linear_attn.in_proj_a.weight"
         | "linear_attn.in_proj_b.weight"
         | "linear_attn.A_log"
-        | "linear_attn.dt_bias" => one(heads.in_turns(whole(), 0, 1)),
-        _ => Some(None),
-    }
+        | "linear_attn.dt_bias" => each(heads.in_turns(whole(), 0, 1)),
+        _ => Some(Vec::new()),
+    };
+    views.ok_or_else(|| tensor.misshapen())
+}
+
+fn each(view: Option<View>) -> Option<Vec<View>> {
+    Some(vec![view?])
+}
+
+/// Queries and keys as they are, then the values.
+fn values_behind(tensor: &Tensor, heads: &Heads) -> Option<Vec<View>> {
+    let of_keys = 2 * heads.keys * heads.key_dim;
+    let values = tensor.view.shape().first()?.checked_sub(of_keys)?;
+    let values = tensor.view.clone().slice(0, of_keys, values)?;
+    let values = heads.in_turns(values, 0, heads.value_dim)?;
+    Some(vec![tensor.view.clone().slice(0, 0, of_keys)?, values])
 }
