@@ -70,11 +70,11 @@ impl Config {
         self.number(names).ok_or_else(missing)
     }
 
-    /// The same as an index; bounded, so that products of two fit.
+    /// The same as an index; bounded, so that products of three fit.
     pub(super) fn size(&self, names: &[&str]) -> Result<usize, Refusal> {
         let number = self.needed(names)?;
         let size = usize::try_from(number).ok();
-        size.filter(|size| (1..1 << 28).contains(size))
+        size.filter(|size| (1..1 << 20).contains(size))
             .ok_or_else(|| Refusal::Damaged(format!("its config.json says {} {number}", names[0])))
     }
 

@@ -5,10 +5,14 @@
 
 use super::writer::{Folder, Safetensors};
 use crate::files::{Checkpoint, TensorType, Value, dequant};
+use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 const REFERENCE: &str = include_str!("../../../../../../tests/reference/huggingface.json");
+
+static CASES: OnceLock<BTreeMap<String, Json>> = OnceLock::new();
 
 fn cases() -> BTreeMap<String, Json> {
     serde_json::from_str(REFERENCE).expect("the reference is JSON")
@@ -398,4 +402,54 @@ fn a_text_model_inside_of_another_is_found() {
             .tensor_type,
         TensorType::BF16
     );
+}
+
+/// A setting that nobody expects there.
+fn odd_setting() -> impl Strategy<Value = Json> {
+    prop_oneof![
+        Just(Json::Null),
+        Just(serde_json::json!([])),
+        Just(serde_json::json!({"rope_type": "yarn", "factor": 0.0})),
+        any::<bool>().prop_map(Json::from),
+        (0_u64..9).prop_map(Json::from),
+        any::<u64>().prop_map(Json::from),
+        any::<f64>().prop_map(Json::from),
+        "[a-z_*-]{0,12}".prop_map(Json::from),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// No panic, and what is opened can be read.
+    #[test]
+    fn any_settings_and_shapes_end_in_a_checkpoint_or_an_error(
+        family in any::<prop::sample::Index>(),
+        settings in prop::collection::vec((any::<prop::sample::Index>(), odd_setting()), 0..3),
+        tensor in any::<prop::sample::Index>(),
+        turned in any::<bool>(),
+    ) {
+        let cases = CASES.get_or_init(cases);
+        let (_, case) = cases.iter().nth(family.index(cases.len())).expect("a case");
+        let mut case = case.clone();
+        let config = case["config"].as_object_mut().expect("settings");
+        for (place, value) in settings {
+            let name = config.keys().nth(place.index(config.len())).expect("a name").clone();
+            config.insert(name, value);
+        }
+        let stored = case["stored"].as_object_mut().expect("tensors");
+        let at = tensor.index(stored.len());
+        if turned {
+            let entry = stored.values_mut().nth(at).expect("a tensor");
+            entry[1].as_array_mut().expect("a shape").reverse();
+        }
+        let folder = Folder::new();
+        folder.write("config.json", case["config"].to_string().as_bytes());
+        folder.write("model.safetensors", &safetensors(&case));
+        if let Ok(checkpoint) = Checkpoint::open(folder.path()) {
+            for name in checkpoint.tensors.keys() {
+                numbers(&checkpoint, name);
+            }
+        }
+    }
 }
