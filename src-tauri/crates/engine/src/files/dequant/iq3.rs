@@ -4,8 +4,10 @@ use super::grids::{IQ3_S, IQ3_XXS};
 use super::scales::{half, signed, signs, word};
 
 /// Eight elements: twice four sizes under one scale.
-fn eight(out: &mut [f32; 8], scale: f32, sizes: [&[i8; 4]; 2], signs: u8) {
-    let sizes = sizes.into_iter().flatten();
+fn eight(out: &mut [f32; 8], scale: f32, [first, second]: [[i8; 4]; 2], signs: u8) {
+    let [a, b, c, d] = first;
+    let [e, f, g, h] = second;
+    let sizes = [a, b, c, d, e, f, g, h];
     for (at, (out, size)) in out.iter_mut().zip(sizes).enumerate() {
         *out = signed(scale, size.unsigned_abs(), signs, at);
     }
@@ -17,7 +19,7 @@ pub(super) fn iq3_xxs(bytes: &[u8; 98], out: &mut [f32; 256]) {
         let rest = word(bytes, 66, at / 4);
         let four = f32::from(u8::try_from(rest >> 28).unwrap_or(0));
         let scale = d * (0.5 + four) * 0.5;
-        let sizes = [2 * at, 2 * at + 1].map(|at| &IQ3_XXS[usize::from(indices[at])]);
+        let sizes = [2 * at, 2 * at + 1].map(|at| IQ3_XXS[usize::from(indices[at])]);
         eight(out, scale, sizes, signs(rest >> (7 * (at % 4))));
     }
 }
@@ -30,7 +32,7 @@ pub(super) fn iq3_s(bytes: &[u8; 110], out: &mut [f32; 256]) {
         let scale = d * f32::from(1 + 2 * four);
         let sizes = [2 * at, 2 * at + 1].map(|at| {
             let above = usize::from(high[at / 8] >> (at % 8) & 1);
-            &IQ3_S[usize::from(indices[at]) | above << 8]
+            IQ3_S[usize::from(indices[at]) | above << 8]
         });
         eight(out, scale, sizes, signs[at]);
     }

@@ -10,6 +10,7 @@ mod common;
 mod companions;
 mod config;
 mod draft;
+mod drafts;
 mod families;
 mod keys;
 mod names;
@@ -20,7 +21,7 @@ pub use companions::Companions;
 
 use super::Checkpoint;
 use config::Config;
-use draft::Drafts;
+use drafts::Drafts;
 use engine_api::EngineError;
 use keys::Keys;
 use std::path::Path;
