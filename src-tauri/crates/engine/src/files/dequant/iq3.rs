@@ -5,9 +5,9 @@ use super::scales::{half, signed, signs, word};
 
 /// Eight elements: twice four sizes under one scale.
 fn eight(out: &mut [f32; 8], scale: f32, [first, second]: [[i8; 4]; 2], signs: u8) {
-    let [a, b, c, d] = first;
-    let [e, f, g, h] = second;
-    let sizes = [a, b, c, d, e, f, g, h];
+    let mut sizes = [0; 8];
+    sizes[..4].copy_from_slice(&first);
+    sizes[4..].copy_from_slice(&second);
     for (at, (out, size)) in out.iter_mut().zip(sizes).enumerate() {
         *out = signed(scale, size.unsigned_abs(), signs, at);
     }
