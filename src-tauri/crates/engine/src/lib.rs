@@ -7,7 +7,6 @@
 pub mod cpu;
 pub mod decoder;
 pub mod files;
-pub mod gguf;
 pub mod grammar;
 pub mod kv;
 pub mod model;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// Names a model for good: the canonical path of its file.
+/// Names a model for good: the canonical path of its file, or of its folder.
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, specta::Type,
 )]
@@ -33,7 +33,7 @@ pub struct Model {
     pub file_name: String,
     /// Where it was found, as an absolute path. It may be a link; `id` is where the link leads.
     pub path: String,
-    /// Length of the file.
+    /// Length of the file; of a folder, of the weights in it.
     #[specta(type = u32)]
     pub size_bytes: u64,
     /// Where it comes from, for a person: the label of its library root, or the folder of a path given by hand.
@@ -41,7 +41,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Looks at the file at an absolute path.
+    /// Looks at the file at an absolute path, or at the folder, if weights lie in it as Hugging Face lays them out.
     ///
     /// # Errors
     /// [`Error::NotAModel`] for what can't be one, [`Error::Io`] when it can't be told.
@@ -59,12 +59,17 @@ impl Model {
         };
         let id = path.canonicalize().map_err(io_error)?;
         let metadata = path.metadata().map_err(io_error)?;
-        if !metadata.is_file() {
-            return Err(not_a_model("it is a folder or a device, not a file"));
-        }
-        if !begins_like_gguf(path).map_err(io_error)? {
+        let size_bytes = if metadata.is_dir() {
+            weights_in(path)
+                .map_err(io_error)?
+                .ok_or_else(|| not_a_model("it is a folder without config.json and safetensors"))?
+        } else if !metadata.is_file() {
+            return Err(not_a_model("it is a device, not a file"));
+        } else if begins_like_gguf(path).map_err(io_error)? {
+            metadata.len()
+        } else {
             return Err(not_a_model("it does not begin as a GGUF file does"));
-        }
+        };
         let not_text = || not_a_model("its path is not UTF-8");
         let file_name = path.file_name().and_then(|name| name.to_str());
         let file_name = file_name.ok_or_else(not_text)?.to_owned();
@@ -75,7 +80,7 @@ impl Model {
             quantization,
             file_name,
             path: path.to_str().ok_or_else(not_text)?.to_owned(),
-            size_bytes: metadata.len(),
+            size_bytes,
             source: source.to_owned(),
         })
     }
@@ -86,4 +91,22 @@ fn begins_like_gguf(path: &Path) -> std::io::Result<bool> {
     let mut magic = Vec::with_capacity(4);
     File::open(path)?.take(4).read_to_end(&mut magic)?;
     Ok(magic == b"GGUF")
+}
+
+/// Bytes of the safetensors files in a folder with config.json; `None` for another folder.
+fn weights_in(folder: &Path) -> std::io::Result<Option<u64>> {
+    if !folder.join("config.json").is_file() {
+        return Ok(None);
+    }
+    let mut sizes = Vec::new();
+    for entry in folder.read_dir()? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|ending| ending == "safetensors")
+        {
+            sizes.push(path.metadata()?.len());
+        }
+    }
+    Ok((!sizes.is_empty()).then(|| sizes.iter().sum()))
 }

@@ -158,11 +158,25 @@ fn a_path_by_hand_is_a_model_or_says_why_not() {
     };
     check(&root.path().join("none.gguf"), "there is no such file");
     check(&good.join("below.gguf"), "there is no such file");
-    check(root.path(), "it is a folder or a device, not a file");
     check(
-        Path::new("/dev/zero"),
-        "it is a folder or a device, not a file",
+        root.path(),
+        "it is a folder without config.json and safetensors",
     );
+    check(Path::new("/dev/zero"), "it is a device, not a file");
     let foreign = write(root.path().join("foreign.gguf"), b"PK\x03\x04");
     check(&foreign, "it does not begin as a GGUF file does");
+}
+
+#[test]
+fn a_folder_with_weights_is_a_model_by_hand() {
+    let root = folder();
+    let path = root.path().join("Qwen3-0.6B");
+    std::fs::create_dir(&path).expect("a folder");
+    write(path.join("config.json"), b"{}");
+    assert!(Library::model_at(&path).is_err(), "it has no weights");
+    write(path.join("model-00001-of-00002.safetensors"), &[0; 10]);
+    write(path.join("model-00002-of-00002.safetensors"), &[0; 5]);
+    let model = Library::model_at(&path).expect("weights are there");
+    assert_eq!((model.name.as_str(), model.size_bytes), ("Qwen3-0.6B", 15));
+    assert_eq!(model.file_name, "Qwen3-0.6B");
 }

@@ -5,7 +5,7 @@
 use super::input::Input;
 use super::matmul::Place;
 use super::unpack::{can_unpack, group_of, unpack_row};
-use crate::files::TensorType;
+use crate::files::{TensorType, dequant};
 use crate::weights::Matrix;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -14,9 +14,9 @@ pub(super) const LANES: usize = 16;
 /// Half-precision numbers that are converted at once.
 const RUN: usize = 64;
 
-/// Whether rows of this type become floats here.
+/// Whether rows of this type become floats here: all types of weights, those without kernels of their own slowly.
 pub(super) fn can_convert(kind: TensorType) -> bool {
-    matches!(kind, TensorType::F32 | TensorType::F16 | TensorType::BF16)
+    dequant::can_dequantize(kind)
 }
 
 /// A row of any type that can be computed, as floats.
@@ -34,6 +34,7 @@ pub(super) fn to_floats(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
             }
         }
         kind if can_unpack(kind) => unpacked(kind, bytes, out),
+        _ if dequant::dequantize_row(kind, bytes, out).is_ok() => {}
         _ => out.fill(0.0),
     }
 }

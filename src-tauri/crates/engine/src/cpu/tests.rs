@@ -100,6 +100,48 @@ fn every_quantized_type_becomes_the_very_floats_that_others_make_of_it() {
     assert_eq!(compared, 19);
 }
 
+/// Types without kernels of their own are multiplied as floats.
+#[test]
+fn types_that_are_only_dequantized_are_multiplied_all_the_same() {
+    let pool = Pool::new(2);
+    let others = TensorType::all().filter(|kind| {
+        super::can_compute(*kind) && !super::unpack::can_unpack(*kind) && kind.block_bytes() > 8
+    });
+    let mut seen = 0;
+    for kind in others {
+        let (rows, columns) = (5, 512);
+        let size = kind.row_bytes(columns).expect("whole blocks") * rows;
+        let mut bytes = AlignedBytes::zeroed(size);
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            // Neither infinite nor tiny in any place where a type has its scale.
+            *byte = u8::try_from(0x21 + at * 7 % 23).expect("a byte");
+        }
+        let matrix = Matrix::new(bytes, rows, columns, kind);
+        let x: Vec<f32> = (0_u8..=255)
+            .cycle()
+            .take(columns)
+            .map(|x| f32::from(x) - 100.0)
+            .collect();
+        let found = product(&pool, &matrix, &x);
+        for (row, found) in found.iter().enumerate() {
+            let mut weights = vec![0.0; columns];
+            dequantize_row(&matrix, row, &mut weights);
+            let terms = weights
+                .iter()
+                .zip(&x)
+                .map(|(w, x)| f64::from(*w) * f64::from(*x));
+            let expected: f64 = terms.sum();
+            let off = (f64::from(*found) - expected).abs();
+            assert!(
+                expected != 0.0 && off <= 1e-4 * expected.abs(),
+                "{kind}: {found} for {expected}"
+            );
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 8);
+}
+
 #[test]
 fn rows_become_the_floats_that_others_make_of_them() {
     for kind in KINDS {

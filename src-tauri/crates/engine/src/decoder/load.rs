@@ -4,7 +4,7 @@
 //! weights. It deliberately knows no layers: a list of tensors goes in, the tensors come out.
 
 use super::source::{Form, Loaded, Wanted};
-use crate::files::{Checkpoint, TensorType};
+use crate::files::{Checkpoint, TensorInfo, TensorType};
 use crate::weights::{AlignedBytes, Matrix};
 use engine_api::{EngineError, LoadProgress};
 use std::collections::{BTreeMap, HashMap};
@@ -48,7 +48,7 @@ pub fn load(
             )
         })
         .collect();
-    buffers.sort_by_key(|(name, _)| checkpoint.tensor(name).map(|info| (info.part, info.offset)));
+    buffers.sort_by_key(|(name, _)| checkpoint.tensor(name).map(TensorInfo::place));
     read_all(checkpoint, &mut buffers, threads, cancelled, on_progress)?;
     let finish = |(name, bytes): (&str, AlignedBytes)| {
         stop_if(cancelled)?;
@@ -59,9 +59,7 @@ pub fn load(
 }
 
 fn file_bytes(checkpoint: &Checkpoint, name: &str, wanted: &Wanted) -> usize {
-    let bytes = checkpoint
-        .tensor(name)
-        .map(crate::files::TensorInfo::size_bytes);
+    let bytes = checkpoint.tensor(name).map(TensorInfo::size_bytes);
     bytes
         .and_then(|bytes| usize::try_from(bytes).ok())
         .unwrap_or(wanted.bytes)
@@ -135,21 +133,8 @@ fn read(checkpoint: &Checkpoint, piece: &mut Piece) -> News {
         super::families::invalid(checkpoint, format!("tensor {name} can't be read: {error}"))
     };
     checkpoint.read(name, *skip, into).map_err(failed)?;
-    forget(checkpoint, name, *skip, length);
+    checkpoint.forget(name, *skip, length);
     Ok(length)
-}
-
-/// Lets the system drop its copy of what was read. Only advice: nothing depends on it.
-fn forget(checkpoint: &Checkpoint, name: &str, skip: u64, length: u64) {
-    let Some(info) = checkpoint.tensor(name) else {
-        return;
-    };
-    let Some((_, file)) = checkpoint.parts.get(info.part) else {
-        return;
-    };
-    let advice = rustix::fs::Advice::DontNeed;
-    let length = std::num::NonZeroU64::new(length);
-    let _ = rustix::fs::fadvise(file, info.offset + skip, length, advice);
 }
 
 fn follow(

@@ -1,22 +1,23 @@
 //! A model's files, opened: what is in them, and reading a tensor's bytes.
 
-use super::{Metadata, TensorType};
+use super::huggingface::{self, Companions};
+use super::source::{Place, Source};
+use super::{Metadata, TensorType, gguf};
 use engine_api::EngineError;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where a tensor lies and what it is.
+/// What a tensor is, and how its bytes come out of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
     /// Slowest dimension first: `[rows, columns]`, `[experts, rows, columns]`.
     pub shape: Vec<usize>,
-    /// The type of its elements as they lie in the file.
+    /// The type of its elements as [`Checkpoint::read`] gives them.
     pub tensor_type: TensorType,
-    /// The file, as an index into the checkpoint's parts.
-    pub part: usize,
-    /// Bytes from the start of that file.
-    pub offset: u64,
+    /// Where they come from.
+    pub(crate) source: Source,
 }
 
 impl TensorInfo {
@@ -25,17 +26,22 @@ impl TensorInfo {
         self.shape.iter().map(|size| *size as u64).product()
     }
 
-    /// Bytes of its data in the file.
+    /// Bytes of its data.
     pub fn size_bytes(&self) -> u64 {
         self.elements() / self.tensor_type.block_elements() as u64
             * self.tensor_type.block_bytes() as u64
+    }
+
+    /// Where its first byte lies. Reading tensors in this order reads files from their beginning to their end.
+    pub fn place(&self) -> Place {
+        self.source.first()
     }
 }
 
 /// A model's files, opened and proven.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// The path that was asked for.
+    /// The path that was asked for; the folder, if it is a checkpoint of several files.
     pub path: PathBuf,
     /// Key-value pairs.
     pub metadata: Metadata,
@@ -53,35 +59,24 @@ impl Checkpoint {
     /// [`EngineError::InvalidModel`] for what is damaged, cut off or no model; [`EngineError::UnsupportedModel`] for
     /// what is well-formed and unknown here.
     pub fn open(path: &Path) -> Result<Self, EngineError> {
-        let header = crate::gguf::Header::open(path).map_err(|error| {
-            let (file, reason) = (path.display().to_string(), error.to_string());
-            match error {
-                crate::gguf::Error::UnsupportedType { .. } => {
-                    EngineError::UnsupportedModel { file, reason }
-                }
-                _ => EngineError::InvalidModel { file, reason },
-            }
-        })?;
-        let file = File::open(path).map_err(EngineError::internal)?;
-        let tensors = header
-            .tensors
-            .iter()
-            .map(|(name, tensor)| {
-                let info = TensorInfo {
-                    shape: tensor.shape.clone(),
-                    tensor_type: tensor.tensor_type,
-                    part: 0,
-                    offset: header.data_offset + tensor.offset,
-                };
-                (name.clone(), info)
-            })
-            .collect();
-        Ok(Self {
-            path: path.to_owned(),
-            metadata: Metadata(header.metadata),
-            tensors,
-            parts: vec![(path.to_owned(), file)],
-        })
+        let is_checkpoint = path.extension().is_some_and(|end| end == "safetensors")
+            || path.ends_with("config.json")
+            || path.ends_with("model.safetensors.index.json");
+        match path.parent() {
+            _ if path.is_dir() => huggingface::open(path),
+            Some(folder) if is_checkpoint => huggingface::open(folder),
+            _ => gguf::open(path),
+        }
+    }
+
+    /// The files beside the weights: of a checkpoint of several files, what lies in its folder; none for a GGUF file,
+    /// which brings all along.
+    pub fn companions(&self) -> Companions {
+        if self.path.is_dir() {
+            Companions::of(&self.path)
+        } else {
+            Companions::default()
+        }
     }
 
     /// What is known of the tensor `name`.
@@ -89,20 +84,37 @@ impl Checkpoint {
         self.tensors.get(name)
     }
 
+    /// The opened files with their sizes in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn files(&self) -> io::Result<Vec<(&Path, u64)>> {
+        let parts = self.parts.iter();
+        parts
+            .map(|(path, file)| Ok((path.as_path(), file.metadata()?.len())))
+            .collect()
+    }
+
     /// Reads `into.len()` bytes of the tensor's data, from `skip` bytes after its beginning. Doesn't move any file
     /// position, so that several threads can read at once.
     ///
     /// # Errors
     /// What the system says, or that there is no such tensor or place in it.
-    pub fn read(&self, name: &str, skip: u64, into: &mut [u8]) -> std::io::Result<()> {
-        use std::os::unix::fs::FileExt;
-        let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, name.to_owned());
+    pub fn read(&self, name: &str, skip: u64, into: &mut [u8]) -> io::Result<()> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, name.to_owned());
         let tensor = self.tensor(name).ok_or_else(missing)?;
-        if skip + into.len() as u64 > tensor.size_bytes() {
+        let end = skip.checked_add(into.len() as u64);
+        if end.is_none_or(|end| end > tensor.size_bytes()) {
             return Err(missing());
         }
-        self.parts[tensor.part]
-            .1
-            .read_exact_at(into, tensor.offset + skip)
+        tensor.source.read(&self.parts, skip, into)
+    }
+
+    /// Tells the system that this stretch of the tensor's data is not wanted again, so that its copy in the page cache
+    /// can go. Only advice: nothing depends on it.
+    pub fn forget(&self, name: &str, skip: u64, length: u64) {
+        if let Some(tensor) = self.tensor(name) {
+            tensor.source.forget(&self.parts, skip, length);
+        }
     }
 }

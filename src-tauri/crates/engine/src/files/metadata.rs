@@ -1,6 +1,6 @@
 //! Metadata: typed looks at key-value pairs.
 
-pub use crate::gguf::Value;
+pub use super::gguf::Value;
 use std::collections::HashMap;
 
 /// The key-value pairs of a model, under GGUF's keys whatever the file's format.

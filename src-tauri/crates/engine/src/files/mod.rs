@@ -6,11 +6,20 @@
 //! anybody relies on it.
 
 mod checkpoint;
+pub mod dequant;
+pub mod gguf;
+pub mod huggingface;
 mod metadata;
 mod quantize;
+pub mod safetensors;
+mod source;
 mod tensor_type;
+#[cfg(test)]
+mod tests;
+mod view;
 
 pub use checkpoint::{Checkpoint, TensorInfo};
 pub use metadata::{Metadata, Value};
 pub use quantize::quantize;
+pub use source::Place;
 pub use tensor_type::TensorType;

@@ -95,6 +95,9 @@ fn vocabulary(checkpoint: &Checkpoint) -> Option<u64> {
 }
 
 fn tokenizer(checkpoint: &Checkpoint) -> Option<String> {
+    if checkpoint.companions().tokenizer.is_some() {
+        return Some("tokenizer.json".into());
+    }
     let kind = checkpoint.metadata.text("tokenizer.ggml.model")?;
     Some(match checkpoint.metadata.text("tokenizer.ggml.pre") {
         Some(pre) => format!("{kind} ({pre})"),

@@ -40,6 +40,20 @@ pub(super) fn fixtures() -> Vec<Fixture> {
     folders.into_iter().map(|folder| fixture(&folder)).collect()
 }
 
+/// Those that are there as Hugging Face lays them out too, opened so.
+fn folders() -> Vec<Fixture> {
+    let theirs = |mut fixture: Fixture| {
+        let path = folder().join(&fixture.name).join("huggingface");
+        if !path.is_dir() {
+            return None;
+        }
+        fixture.name.push_str(" in a folder");
+        fixture.checkpoint = Checkpoint::open(&path).expect("a model");
+        Some(fixture)
+    };
+    fixtures().into_iter().filter_map(theirs).collect()
+}
+
 fn fixture(folder: &Path) -> Fixture {
     let text = std::fs::read_to_string(folder.join("expected.json")).expect("expected.json");
     let bytes = std::fs::read(folder.join("logits.f32")).expect("logits.f32");
@@ -164,6 +178,22 @@ fn every_family_gives_the_logits_of_its_own_implementation() {
 #[test]
 fn every_family_goes_on_with_the_same_tokens() {
     for fixture in fixtures() {
+        assert_eq!(
+            fixture.greedy(),
+            fixture.expected.greedy,
+            "{}",
+            fixture.name
+        );
+    }
+}
+
+#[test]
+fn folders_compute_what_their_converted_files_compute() {
+    let folders = folders();
+    assert!(folders.len() >= 7, "some were not opened");
+    for fixture in folders {
+        let worst = fixture.worst();
+        assert!(worst < TOLERANCE, "{}: {worst:e}", fixture.name);
         assert_eq!(
             fixture.greedy(),
             fixture.expected.greedy,

@@ -1,5 +1,4 @@
-//! Tensor entries: name, shape, type, place. A type that nothing here can compute is no reason to refuse the file: who
-//! wants the tensor says so.
+//! Tensor entries: name, shape, type, place.
 
 use super::Error;
 use super::reader::Reader;
@@ -10,7 +9,7 @@ const MAX_DIMENSIONS: u32 = 4;
 
 /// One tensor of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TensorInfo {
+pub struct TensorEntry {
     /// Sizes, slowest dimension first (the file has them the other way round).
     pub shape: Vec<usize>,
     /// Type of the elements.
@@ -21,7 +20,7 @@ pub struct TensorInfo {
     size_bytes: u64,
 }
 
-impl TensorInfo {
+impl TensorEntry {
     pub(super) fn read<R: Read>(reader: &mut Reader<R>, name: &str) -> Result<Self, Error> {
         let dimensions = reader.u32(name)?;
         if dimensions > MAX_DIMENSIONS {
@@ -34,11 +33,12 @@ impl TensorInfo {
             shape.push(reader.u64(name)?);
         }
         shape.reverse();
-        let number = reader.u32(name)?;
-        let tensor_type = TensorType::from_id(number).ok_or_else(|| Error::UnsupportedType {
+        let id = reader.u32(name)?;
+        let unknown = || Error::UnknownType {
             tensor: name.into(),
-            type_name: format!("number {number}"),
-        })?;
+            id,
+        };
+        let tensor_type = TensorType::from_id(id).ok_or_else(unknown)?;
         let offset = reader.u64(name)?;
         Self::new(name, &shape, tensor_type, offset)
     }
@@ -56,8 +56,7 @@ impl TensorInfo {
         let row = shape.last().copied().unwrap_or(1);
         if elements == 0 || !row.is_multiple_of(block) {
             return Err(Error::Damaged(format!(
-                "tensor {name} with shape {shape:?} can't hold blocks of {block} ({})",
-                tensor_type.name()
+                "tensor {name} with shape {shape:?} can't hold blocks of {block} ({tensor_type})"
             )));
         }
         let size_bytes = (elements / block)

@@ -1,0 +1,6 @@
+//! Files that are whole, in parts, large, damaged and hostile.
+
+mod gguf;
+mod huggingface;
+mod safetensors;
+pub(super) mod writer;
