@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::bytes::{byte_of, char_of};
-use super::pre::PreTokenizer;
+use super::pre::{PreTokenizer, Writing};
 use super::vocabulary::{TokenKind, Vocabulary, texts};
 use crate::files::Metadata;
 use std::cmp::Reverse;
@@ -12,10 +12,18 @@ use std::collections::{BinaryHeap, HashMap};
 #[derive(Debug)]
 pub(super) struct Bpe {
     pre: PreTokenizer,
+    /// Whether only words count and blanks are lost.
+    words: Option<Words>,
     /// Symbols that only stand between characters and tokens; their ids follow the vocabulary's.
     between: HashMap<String, u32>,
     /// From two symbols to the merge's rank and what it makes.
     merges: HashMap<(u32, u32), (u32, u32)>,
+}
+
+/// A tokenizer that takes words only.
+#[derive(Debug, Clone, Copy)]
+struct Words {
+    lowercase: bool,
 }
 
 /// A symbol of a piece, in a chain.
@@ -40,8 +48,13 @@ impl Bpe {
                 Refusal::Unknown("it doesn't say what its pre-tokenizer is, and a guess would make it answer nonsense".into())
             })?,
         };
+        let words = metadata.text("tokenizer.ggml.model") == Some("whitespace");
+        let lowercase = metadata.truth("tokenizer.ggml.normalizer.lowercase");
         let mut bpe = Self {
             pre: PreTokenizer::named(name)?,
+            words: words.then(|| Words {
+                lowercase: lowercase.unwrap_or(name != "whitespace"),
+            }),
             between: HashMap::new(),
             merges: HashMap::new(),
         };
@@ -88,19 +101,33 @@ impl Bpe {
     }
 
     pub(super) fn encode(&self, vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) {
-        if self.pre.as_bytes {
-            let mut written = String::new();
-            for piece in self.pre.split(text) {
+        match (self.pre.writing, self.words) {
+            (_, Some(Words { lowercase })) => {
+                for word in text.split_whitespace() {
+                    let word = if lowercase {
+                        lowered(word)
+                    } else {
+                        word.into()
+                    };
+                    self.encode_words(vocabulary, &word, ids);
+                }
+            }
+            (Writing::Blanks, None) => self.encode_words(vocabulary, &text.replace(' ', "▁"), ids),
+            _ => self.encode_words(vocabulary, text, ids),
+        }
+    }
+
+    fn encode_words(&self, vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) {
+        let mut written = String::new();
+        for piece in self.pre.split(text) {
+            if self.pre.writing == Writing::Bytes {
                 written.clear();
                 written.extend(piece.bytes().map(char_of));
                 self.encode_piece(vocabulary, &written, self.pre.ignore_merges, ids);
+                continue;
             }
-            return;
-        }
-        for piece in self.pre.split(&text.replace(' ', "▁")) {
-            // Runs of line ends are tokens of their own there.
-            let whole = self.pre.ignore_merges || piece.bytes().all(|byte| byte == b'\n');
-            self.encode_piece(vocabulary, piece, whole, ids);
+            let lines = self.pre.whole_lines && piece.bytes().all(|byte| byte == b'\n');
+            self.encode_piece(vocabulary, &piece, lines || self.pre.ignore_merges, ids);
         }
     }
 
@@ -128,7 +155,7 @@ impl Bpe {
             let text: &str = character.encode_utf8(&mut buffer);
             if let Some(id) = vocabulary.id(text) {
                 ids.push(id);
-            } else if self.pre.as_bytes {
+            } else if self.pre.writing == Writing::Bytes {
                 ids.extend(vocabulary.unknown());
             } else {
                 ids.extend(
@@ -198,8 +225,11 @@ impl Bpe {
 
     /// The bytes of a token.
     pub(super) fn piece(&self, vocabulary: &Vocabulary, id: u32) -> Vec<u8> {
-        if !self.pre.as_bytes {
-            return vocabulary.piece(id);
+        match self.pre.writing {
+            Writing::Bytes => {}
+            Writing::Blanks => return vocabulary.piece(id),
+            Writing::Plain if vocabulary.is_control(id) => return Vec::new(),
+            Writing::Plain => return vocabulary.text(id).as_bytes().to_vec(),
         }
         match vocabulary.kind(id) {
             TokenKind::Control | TokenKind::Unknown => Vec::new(),
@@ -207,6 +237,18 @@ impl Bpe {
             _ => written_bytes(vocabulary.text(id)),
         }
     }
+}
+
+/// In small letters, each character for itself.
+fn lowered(word: &str) -> String {
+    let lowered = |character: char| {
+        let mut lower = character.to_lowercase();
+        lower
+            .next()
+            .filter(|_| lower.len() == 0)
+            .unwrap_or(character)
+    };
+    word.chars().map(lowered).collect()
 }
 
 /// A merge that could be done: rank, left, right, what it makes, where the right symbol ended.

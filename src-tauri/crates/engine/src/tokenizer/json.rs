@@ -1,55 +1,60 @@
 //! A `tokenizer.json` of Hugging Face, read by their own library.
+//!
+//! What a person typed is guarded here too: the library looks for added tokens in a text first, and its normalizer, which
+//! comes after, takes the guards away. Added tokens that it would look for after the normalizer are moved before it, in
+//! the twin that reads guarded texts.
 
 use super::bpe::written_bytes;
 use super::vocabulary::{TokenKind, Vocabulary};
 use super::{GUARD, Refusal, Specials};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use tokenizers::{DecoderWrapper, Tokenizer as Inner};
+
+/// More than any vocabulary has.
+const MAX_TOKENS: u32 = 1 << 22;
 
 /// A tokenizer of this kind.
 #[derive(Debug)]
 pub(super) struct Json {
-    parsing: Inner,
-    as_text: Inner,
+    inner: Inner,
+    guarding: Inner,
     as_bytes: bool,
 }
 
 impl Json {
     /// Reads the file and what stands beside it.
     pub(super) fn open(path: &Path) -> Result<(Self, Vocabulary), Refusal> {
-        let parsing = Inner::from_file(path)
-            .map_err(|error| Refusal::Damaged(format!("tokenizer.json can't be read: {error}")))?;
-        let mut as_text = parsing.clone();
-        as_text.set_encode_special_tokens(true);
-        let mut vocabulary = vocabulary(&parsing);
-        set_ends(&mut vocabulary, path);
-        let as_bytes = matches!(parsing.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
-        Ok((
-            Self {
-                parsing,
-                as_text,
-                as_bytes,
-            },
-            vocabulary,
-        ))
+        let damaged = |error: &dyn std::fmt::Display| {
+            Refusal::Damaged(format!("tokenizer.json can't be read: {error}"))
+        };
+        let bytes = std::fs::read(path).map_err(|error| damaged(&error))?;
+        let inner = Inner::from_bytes(&bytes).map_err(|error| damaged(&error))?;
+        let file: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
+        let guarding = serde_json::to_vec(&with_guards(file)).map_err(|error| damaged(&error))?;
+        let guarding = Inner::from_bytes(guarding).map_err(|error| damaged(&error))?;
+        let mut vocabulary = vocabulary(&inner)?;
+        set_ends(&mut vocabulary, &inner, path);
+        let as_bytes = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+        let json = Self {
+            inner,
+            guarding,
+            as_bytes,
+        };
+        Ok((json, vocabulary))
     }
 
-    pub(super) fn encode(&self, text: &str, specials: Specials) -> Vec<u32> {
-        let inner = match specials {
-            Specials::Parse => &self.parsing,
-            Specials::AsText => &self.as_text,
-        };
-        if !text.contains(GUARD) {
-            return ids(inner, text);
+    pub(super) fn encode(
+        &self,
+        text: &str,
+        specials: Specials,
+        guard: impl Fn(&str) -> String,
+    ) -> Vec<u32> {
+        match specials {
+            Specials::AsText => ids(&self.guarding, &guard(text), false),
+            Specials::Parse if text.contains(GUARD) => ids(&self.guarding, text, false),
+            Specials::Parse => ids(&self.inner, text, false),
         }
-        // What stands between guards is cut there, so that no special token is found across one; the cuts are rare.
-        let mut all = Vec::new();
-        for part in guarded_parts(text) {
-            let inner = if part.guarded { &self.as_text } else { inner };
-            all.extend(ids(inner, &part.text));
-        }
-        all
     }
 
     /// The bytes of a token.
@@ -65,43 +70,33 @@ impl Json {
     }
 }
 
-fn ids(inner: &Inner, text: &str) -> Vec<u32> {
-    inner
-        .encode_fast(text, false)
-        .map(|encoding| encoding.get_ids().to_vec())
-        .unwrap_or_default()
-}
-
-struct Part {
-    text: String,
-    guarded: bool,
-}
-
-/// Words with a guard in them, and what stands between: a guarded special text has no blank, or is cut at it, which can't
-/// make a special token of it either.
-fn guarded_parts(text: &str) -> Vec<Part> {
-    let mut parts: Vec<Part> = Vec::new();
-    for word in text.split_inclusive(char::is_whitespace) {
-        let guarded = word.contains(GUARD);
-        let word = word.replace(GUARD, "");
-        match parts.last_mut() {
-            Some(last) if last.guarded == guarded => last.text.push_str(&word),
-            _ => parts.push(Part {
-                text: word,
-                guarded,
-            }),
-        }
+/// The file of a tokenizer that loses guards after it has looked for added tokens.
+fn with_guards(mut file: Value) -> Value {
+    let unguard = json!({"type": "Replace", "pattern": {"String": GUARD}, "content": ""});
+    let mut normalizers = vec![unguard];
+    if !file["normalizer"].is_null() {
+        normalizers.push(file["normalizer"].take());
     }
-    parts
+    file["normalizer"] = json!({"type": "Sequence", "normalizers": normalizers});
+    for token in file["added_tokens"].as_array_mut().into_iter().flatten() {
+        token["normalized"] = false.into();
+    }
+    file
 }
 
-fn vocabulary(inner: &Inner) -> Vocabulary {
-    let count = inner
-        .get_vocab(true)
-        .values()
-        .max()
-        .map_or(0, |last| last + 1);
-    let texts: Vec<String> = (0..count)
+fn ids(inner: &Inner, text: &str, ends: bool) -> Vec<u32> {
+    let encoding = inner.encode_fast(text, ends);
+    encoding.map_or_else(|_| Vec::new(), |encoding| encoding.get_ids().to_vec())
+}
+
+fn vocabulary(inner: &Inner) -> Result<Vocabulary, Refusal> {
+    let last = inner.get_vocab(true).into_values().max();
+    if last.is_some_and(|last| last >= MAX_TOKENS) {
+        return Err(Refusal::Damaged(
+            "tokenizer.json has ids that are too large".into(),
+        ));
+    }
+    let texts: Vec<String> = (0..last.map_or(0, |last| last + 1))
         .map(|id| inner.id_to_token(id).unwrap_or_default())
         .collect();
     let added = inner.get_added_tokens_decoder();
@@ -112,34 +107,37 @@ fn vocabulary(inner: &Inner) -> Vocabulary {
         None => TokenKind::Normal,
     };
     let kinds = (0..).zip(&texts).map(kind).collect();
-    Vocabulary::new(texts, kinds)
+    Ok(Vocabulary::new(texts, kinds))
 }
 
-/// Begin and end tokens out of `tokenizer_config.json` and `generation_config.json`.
-fn set_ends(vocabulary: &mut Vocabulary, path: &Path) {
+/// Begin and end tokens out of `tokenizer_config.json` and `generation_config.json`, and whether a text gets them: as the
+/// configuration says, or as the tokenizer itself does it.
+fn set_ends(vocabulary: &mut Vocabulary, inner: &Inner, path: &Path) {
     let read = |name: &str| {
         let text = std::fs::read_to_string(path.with_file_name(name)).ok()?;
         serde_json::from_str::<Value>(&text).ok()
     };
     let config = read("tokenizer_config.json").unwrap_or(Value::Null);
-    let text = |name: &str| match &config[name] {
-        Value::String(text) => Some(text.clone()),
-        Value::Object(token) => token
-            .get("content")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        _ => None,
+    let id = |name: &str| {
+        let text = config[name]
+            .as_str()
+            .or_else(|| config[name]["content"].as_str());
+        text.and_then(|text| vocabulary.id(text))
     };
-    let id = |name: &str| text(name).and_then(|text| vocabulary.id(&text));
-    let (bos, mut eos) = (id("bos_token"), Vec::from_iter(id("eos_token")));
-    let add_bos = config["add_bos_token"].as_bool().unwrap_or(false);
-    match &read("generation_config.json").unwrap_or(Value::Null)["eos_token_id"] {
-        Value::Array(ids) => eos.extend(
-            ids.iter()
-                .filter_map(Value::as_u64)
-                .filter_map(|id| u32::try_from(id).ok()),
-        ),
-        one => eos.extend(one.as_u64().and_then(|id| u32::try_from(id).ok())),
-    }
-    vocabulary.set_ends(bos, &eos, add_bos);
+    let (bare, dressed) = (ids(inner, "a", false), ids(inner, "a", true));
+    let first = dressed.first().filter(|id| bare.first() != Some(*id));
+    let last = dressed.last().filter(|id| bare.last() != Some(*id));
+    let bos = first.copied().or_else(|| id("bos_token"));
+    let mut eos: Vec<u32> = last.copied().into_iter().chain(id("eos_token")).collect();
+    let listed = read("generation_config.json").unwrap_or(Value::Null);
+    let listed = &listed["eos_token_id"];
+    let listed = listed
+        .as_array()
+        .map_or(std::slice::from_ref(listed), Vec::as_slice);
+    let known = listed.iter().filter_map(Value::as_u64);
+    eos.extend(known.filter_map(|id| u32::try_from(id).ok()));
+    let wish = |name: &str| config[name].as_bool();
+    let adds_bos = wish("add_bos_token").unwrap_or(first.is_some());
+    let adds_eos = wish("add_eos_token").unwrap_or(last.is_some());
+    vocabulary.set_ends(bos, &eos, (adds_bos, adds_eos));
 }

@@ -8,9 +8,14 @@
 
 mod bpe;
 mod bytes;
+mod charsmap;
 mod decode;
+mod ends;
 mod json;
+mod plamo;
 mod pre;
+mod prefixes;
+mod rwkv;
 mod specials;
 mod spm;
 #[cfg(test)]
@@ -21,11 +26,13 @@ mod wordpiece;
 
 pub use decode::Decoder;
 
-use crate::files::Checkpoint;
+use crate::files::{Checkpoint, Metadata};
 use bpe::Bpe;
 use engine_api::EngineError;
 use json::Json;
-use specials::{Fragment, Specials as SpecialTexts};
+use plamo::Plamo;
+use rwkv::Rwkv;
+use specials::{Fragment, Guarded as Of, Specials as SpecialTexts};
 use spm::Spm;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -59,7 +66,9 @@ enum Kind {
     Bpe(Box<Bpe>),
     Spm(Spm),
     Unigram(Box<Unigram>),
-    WordPiece(WordPiece),
+    WordPiece(Box<WordPiece>),
+    Rwkv(Rwkv),
+    Plamo(Box<Plamo>),
     Json(Box<Json>),
 }
 
@@ -84,7 +93,11 @@ impl Tokenizer {
         let beside = checkpoint.path.join("tokenizer.json");
         if beside.is_file() {
             let (json, vocabulary) = Json::open(&beside)?;
-            return Ok(Self::new(Kind::Json(Box::new(json)), vocabulary));
+            return Ok(Self::new(
+                Kind::Json(Box::new(json)),
+                vocabulary,
+                &Metadata::default(),
+            ));
         }
         let metadata = &checkpoint.metadata;
         let vocabulary = Vocabulary::of(metadata)?;
@@ -100,23 +113,28 @@ impl Tokenizer {
             )));
         }
         let kind = match metadata.text("tokenizer.ggml.model").unwrap_or("none") {
-            "gpt2" | "gemma4" => Kind::Bpe(Box::new(Bpe::of(metadata, &vocabulary)?)),
+            "gpt2" | "gemma4" | "whitespace" => {
+                Kind::Bpe(Box::new(Bpe::of(metadata, &vocabulary)?))
+            }
             "llama" => Kind::Spm(Spm::of(metadata)),
             "t5" => Kind::Unigram(Box::new(Unigram::of(metadata, &vocabulary)?)),
-            "bert" => Kind::WordPiece(WordPiece::of(metadata)),
+            "bert" => Kind::WordPiece(Box::new(WordPiece::of(metadata, &vocabulary)?)),
+            "rwkv" => Kind::Rwkv(Rwkv::of(&vocabulary)),
+            "plamo2" => Kind::Plamo(Box::new(Plamo::of(&vocabulary)?)),
             other => {
                 return Err(Refusal::Unknown(format!(
-                    "its tokenizer is of kind {other}; this engine knows: gpt2 (BPE), gemma4 (BPE), llama (SentencePiece), t5 (Unigram), bert (WordPiece)"
+                    "its tokenizer is of kind {other}; this engine knows: gpt2, gemma4 and whitespace (BPE), llama (SentencePiece), t5 (Unigram), bert (WordPiece), rwkv, plamo2"
                 )));
             }
         };
-        Ok(Self::new(kind, vocabulary))
+        Ok(Self::new(kind, vocabulary, metadata))
     }
 
-    fn new(kind: Kind, vocabulary: Vocabulary) -> Self {
+    fn new(kind: Kind, mut vocabulary: Vocabulary, metadata: &Metadata) -> Self {
+        let ends_turn = ends::settle(&mut vocabulary);
         Self {
-            specials: SpecialTexts::of(&vocabulary),
-            ends_turn: vocabulary.ends_of_turn(),
+            specials: SpecialTexts::of(metadata, &vocabulary),
+            ends_turn,
             kind,
             vocabulary,
         }
@@ -125,7 +143,9 @@ impl Tokenizer {
     /// Token ids of a text; no begin or end is added.
     pub fn encode(&self, text: &str, specials: Specials) -> Vec<u32> {
         if let Kind::Json(json) = &self.kind {
-            return json.encode(text, specials);
+            return json.encode(text, specials, |text| {
+                self.specials.guard(text, Of::Control).into_owned()
+            });
         }
         let mut ids = Vec::new();
         let mut after_special = true;
@@ -148,7 +168,9 @@ impl Tokenizer {
         match &self.kind {
             Kind::Bpe(bpe) => bpe.encode(&self.vocabulary, text, ids),
             Kind::Spm(spm) => spm.encode(&self.vocabulary, text, after_special, ids),
-            Kind::Unigram(unigram) => unigram.encode(text, ids),
+            Kind::Unigram(unigram) => unigram.encode(&self.vocabulary, text, ids),
+            Kind::Rwkv(rwkv) => rwkv.encode(&self.vocabulary, text, ids),
+            Kind::Plamo(plamo) => plamo.encode(&self.vocabulary, text, ids),
             Kind::WordPiece(wordpiece) => wordpiece.encode(&self.vocabulary, text, ids),
             Kind::Json(_) => {}
         }
@@ -180,7 +202,7 @@ impl Tokenizer {
     /// Makes special tokens' texts in something that a person typed unrecognisable, until [`Self::encode_prompt`] has
     /// looked for special tokens.
     pub fn guard<'t>(&self, content: &'t str) -> Cow<'t, str> {
-        self.specials.guard(content)
+        self.specials.guard(content, Of::All)
     }
 
     /// The same text without guards.
@@ -202,6 +224,7 @@ impl Tokenizer {
         match &self.kind {
             Kind::Bpe(bpe) => bpe.piece(&self.vocabulary, id),
             Kind::Json(json) => json.piece(&self.vocabulary, id),
+            Kind::Rwkv(_) if !self.is_control(id) => rwkv::unescaped(self.vocabulary.text(id)),
             _ => self.vocabulary.piece(id),
         }
     }
@@ -219,6 +242,11 @@ impl Tokenizer {
     /// Tokens that end the model's turn.
     pub fn ends_of_turn(&self) -> impl Iterator<Item = u32> + '_ {
         self.ends_turn.iter().copied()
+    }
+
+    /// A token's text as the vocabulary has it, also of one that steers the model; for parsers of answers.
+    pub fn token_text(&self, id: u32) -> &str {
+        self.vocabulary.text(id)
     }
 
     /// The id of a token by its whole text.

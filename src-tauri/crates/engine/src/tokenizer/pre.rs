@@ -5,6 +5,7 @@
 
 use super::Refusal;
 use fancy_regex::{Regex, RegexBuilder};
+use std::borrow::Cow;
 
 /// Steps of backtracking for one match: more than a text of some megabytes needs.
 const MAX_BACKTRACKING: usize = 200_000_000;
@@ -15,22 +16,40 @@ pub(super) struct PreTokenizer {
     splits: Vec<Split>,
     /// Whether a piece that is a token is taken as it is, whatever merges say.
     pub(super) ignore_merges: bool,
-    /// Whether pieces are written in GPT-2's characters for bytes; otherwise they stay text, with `▁` for blanks.
-    pub(super) as_bytes: bool,
+    /// How pieces are written before they are looked up.
+    pub(super) writing: Writing,
+    /// Whether a run of line ends is a token of its own, if there is one for it.
+    pub(super) whole_lines: bool,
+}
+
+/// How a piece of text is written in the vocabulary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// Each byte as one of GPT-2's characters.
+    Bytes,
+    /// As text, with `▁` for blanks.
+    Blanks,
+    /// As text.
+    Plain,
 }
 
 #[derive(Debug)]
 enum Split {
     Pattern(Box<Regex>),
-    /// Runs of digits, in threes from their end.
-    DigitsFromTheRight,
+    /// What matches is cut further, into threes from its end.
+    Threes(Box<Regex>),
+    /// Runs of blanks into 512, 256 and so on.
+    Blanks,
+    /// Before each `▁`; a text that does not begin with one begins with one that is put there.
+    Words,
 }
 
 /// Settings of a name.
 struct Row {
     patterns: &'static [&'static str],
     ignore_merges: bool,
-    as_bytes: bool,
+    writing: Writing,
+    whole_lines: bool,
 }
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
@@ -45,11 +64,15 @@ const LETTERS: &str = r"\s?[A-Za-z\u{B5}\u{C0}-\u{D6}\u{D8}-\u{F6}\u{F8}-\u{1BA}
 const KIMI: &str = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const SENTENCES: &str = r" ?[^(\s|.,!?\u{2026}\u{3002}\u{FF0C}\u{3001}\u{964}\u{6D4}\u{60C})]+";
 const LINES: &str = r"[^\n]+|[\n]+";
-const GROUPS_OF_THREE: &str = "<digits in threes from the right>";
+/// Stands before a pattern whose matches are cut into threes from their end.
+const THREES: &str = "<threes>";
+const WORDS: &str = "<words that begin with a mark>";
+/// Blanks, 512 or the next smaller power of two that fits at a time.
+const BLANKS: &str = "<blanks in powers of two>";
 
 /// Every name of the table.
 #[cfg(test)]
-pub(super) const NAMES: [&str; 90] = [
+pub(super) const NAMES: [&str; 92] = [
     "default",
     "llama3",
     "llama-v3",
@@ -140,6 +163,8 @@ pub(super) const NAMES: [&str; 90] = [
     "gemma4",
     "granite-embed-multi-311m",
     "sarvam-moe",
+    "mmbert",
+    "whitespace",
 ];
 
 /// The settings of a pre-tokenizer's name; `None` for one that is unknown.
@@ -147,15 +172,20 @@ fn row(name: &str) -> Option<Row> {
     let row = |patterns| Row {
         patterns,
         ignore_merges: false,
-        as_bytes: true,
+        writing: Writing::Bytes,
+        whole_lines: false,
     };
     let whole = |patterns| Row {
         ignore_merges: true,
         ..row(patterns)
     };
     let text = |patterns| Row {
-        as_bytes: false,
+        writing: Writing::Blanks,
         ..row(patterns)
+    };
+    let lines = |patterns| Row {
+        whole_lines: true,
+        ..text(patterns)
     };
     Some(match name {
         "default" => row(&[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"]),
@@ -166,9 +196,8 @@ fn row(name: &str) -> Option<Row> {
             r"\p{N}{1,3}",
             r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
         ]),
-        "jais-2" => row(&[
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1}",
-        ]),
+        // Its pattern names these sizes one by one, which takes the square of a run's length to match.
+        "jais-2" => row(&[LLAMA3, BLANKS]),
         "deepseek-llm" => row(&[
             r"[\r\n]",
             LETTERS,
@@ -219,9 +248,9 @@ fn row(name: &str) -> Option<Row> {
         ]),
         "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => row(&[GPT4O]),
         "granite-embed-multi-97m" => whole(&[GPT4O]),
-        "tiny_aya" | "cohere2moe" => row(&[GROUPS_OF_THREE, GPT4O]),
+        "tiny_aya" | "cohere2moe" => row(&[r"<threes>\d+\b", GPT4O]),
         "kimi-k2" => row(&[KIMI]),
-        "superbpe" => row(&[r"\p{N}+", r"(?=(\d{3})+(?!\d))"]),
+        "superbpe" => row(&[r"\p{N}+", r"<threes>\d+"]),
         "bailingmoe" | "bailingmoe2" | "llada-moe" => row(&[
             r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
         ]),
@@ -232,7 +261,7 @@ fn row(name: &str) -> Option<Row> {
             r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
         ]),
         "afmoe" => row(&[
-            GROUPS_OF_THREE,
+            r"<threes>\p{N}+",
             r"[\u{4E00}-\u{9FFF}\u{3400}-\u{4DBF}\u{8C48}-\u{FAFF}\u{3040}-\u{309F}\u{30A0}-\u{30FF}\u{FF65}-\u{FF9F}\u{2F00}-\u{2FDF}\u{E40}-\u{E7F}\u{E80}-\u{EFF}\u{1780}-\u{17FF}\u{1000}-\u{109F}\u{AA60}-\u{AA7F}\u{A9E0}-\u{A9FF}\u{AC00}-\u{D7AF}\u{1100}-\u{11FF}]+",
             DEEPSEEK_3,
         ]),
@@ -240,7 +269,13 @@ fn row(name: &str) -> Option<Row> {
         "exaone-moe" => row(&[
             r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+",
         ]),
-        "gemma4" | "granite-embed-multi-311m" | "sarvam-moe" => text(&[LINES]),
+        "gemma4" | "granite-embed-multi-311m" => lines(&[LINES]),
+        "mmbert" => lines(&[LINES, WORDS]),
+        "sarvam-moe" => text(&[LINES]),
+        "whitespace" => Row {
+            writing: Writing::Plain,
+            ..row(&[r"\S+"])
+        },
         _ => return None,
     })
 }
@@ -272,79 +307,126 @@ impl PreTokenizer {
             ))
         })?;
         let split = |pattern: &&str| {
-            if *pattern == GROUPS_OF_THREE {
-                return Ok(Split::DigitsFromTheRight);
+            match *pattern {
+                WORDS => return Ok(Split::Words),
+                BLANKS => return Ok(Split::Blanks),
+                _ => {}
             }
-            let regex = RegexBuilder::new(pattern)
+            let threes = pattern.strip_prefix(THREES);
+            let regex = RegexBuilder::new(threes.unwrap_or(pattern))
                 .backtrack_limit(MAX_BACKTRACKING)
-                .build();
-            regex
-                .map(|regex| Split::Pattern(Box::new(regex)))
-                .map_err(|error| Refusal::Unknown(format!("its pre-tokenizer {name}: {error}")))
+                .build()
+                .map_err(|error| Refusal::Unknown(format!("its pre-tokenizer {name}: {error}")))?;
+            Ok(match threes {
+                Some(_) => Split::Threes(Box::new(regex)),
+                None => Split::Pattern(Box::new(regex)),
+            })
         };
         Ok(Self {
             splits: row.patterns.iter().map(split).collect::<Result<_, _>>()?,
             ignore_merges: row.ignore_merges,
-            as_bytes: row.as_bytes,
+            writing: row.writing,
+            whole_lines: row.whole_lines,
         })
     }
 
-    /// The pieces of a text; together they are the text.
-    pub(super) fn split<'t>(&self, text: &'t str) -> Vec<&'t str> {
+    /// The pieces of a text; together they are the text, but for marks that [`Split::Words`] puts there.
+    pub(super) fn split<'t>(&self, text: &'t str) -> Vec<Cow<'t, str>> {
         let mut pieces = vec![text];
+        let mut words = false;
         for split in &self.splits {
             let mut next = Vec::with_capacity(pieces.len());
             for piece in pieces {
                 match split {
                     Split::Pattern(regex) => by_pattern(regex, piece, &mut next),
-                    Split::DigitsFromTheRight => by_digits(piece, &mut next),
+                    Split::Threes(regex) => by_threes(regex, piece, &mut next),
+                    Split::Blanks => by_blanks(piece, &mut next),
+                    Split::Words => next.push(piece),
                 }
             }
+            words |= matches!(split, Split::Words);
             pieces = next;
         }
-        pieces
+        if words {
+            return pieces.into_iter().flat_map(marked_words).collect();
+        }
+        pieces.into_iter().map(Cow::Borrowed).collect()
     }
 }
 
-fn by_pattern<'t>(regex: &Regex, text: &'t str, pieces: &mut Vec<&'t str>) {
+/// Calls `push` with what the pattern matches (`true`) and what stands between, in order.
+fn parts<'t>(regex: &Regex, text: &'t str, mut push: impl FnMut(&'t str, bool)) {
     let mut from = 0;
     // A pattern that gives up leaves the rest as one piece: slower and longer, but whole.
     for found in regex.find_iter(text).map_while(Result::ok) {
-        if found.start() > from {
-            pieces.push(&text[from..found.start()]);
-        }
-        if found.end() > found.start() {
-            pieces.push(found.as_str());
-        }
-        from = from.max(found.end());
+        push(&text[from..found.start()], false);
+        push(found.as_str(), true);
+        from = found.end();
     }
-    if from < text.len() {
-        pieces.push(&text[from..]);
-    }
+    push(&text[from..], false);
 }
 
-fn by_digits<'t>(text: &'t str, pieces: &mut Vec<&'t str>) {
+fn by_pattern<'t>(regex: &Regex, text: &'t str, pieces: &mut Vec<&'t str>) {
+    parts(regex, text, |part, _| {
+        pieces.extend(Some(part).filter(|part| !part.is_empty()));
+    });
+}
+
+fn by_threes<'t>(regex: &Regex, text: &'t str, pieces: &mut Vec<&'t str>) {
+    parts(regex, text, |part, matched| {
+        if !matched {
+            pieces.extend(Some(part).filter(|part| !part.is_empty()));
+            return;
+        }
+        let count = part.chars().count();
+        let cuts = part.char_indices().enumerate().skip(1);
+        let cuts = cuts.filter(|(index, _)| (count - index).is_multiple_of(3));
+        let mut from = 0;
+        for at in cuts.map(|(_, (at, _))| at).chain([part.len()]) {
+            pieces.push(&part[from..at]);
+            from = at;
+        }
+    });
+}
+
+fn by_blanks<'t>(text: &'t str, pieces: &mut Vec<&'t str>) {
     let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        if digits == 0 {
-            let other = rest
-                .find(|c: char| c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            pieces.push(&rest[..other]);
-            rest = &rest[other..];
-            continue;
+    if text
+        .chars()
+        .all(|c| c.is_whitespace() && c != '\r' && c != '\n')
+    {
+        let mut count = text.chars().count();
+        while count > 1 {
+            let size = 512.min(1 << count.ilog2());
+            let end = rest
+                .char_indices()
+                .nth(size)
+                .map_or(rest.len(), |(at, _)| at);
+            pieces.push(&rest[..end]);
+            rest = &rest[end..];
+            count -= size;
         }
-        let mut run = &rest[..digits];
-        let first = if digits % 3 == 0 { 3 } else { digits % 3 };
-        let mut size = first;
-        while !run.is_empty() {
-            pieces.push(&run[..size]);
-            run = &run[size..];
-            size = 3;
-        }
-        rest = &rest[digits..];
     }
+    pieces.extend(Some(rest).filter(|rest| !rest.is_empty()));
+}
+
+/// Words that begin with `▁`, the first in any case. Line ends stay as they are.
+fn marked_words(piece: &str) -> Vec<Cow<'_, str>> {
+    if piece.bytes().all(|byte| byte == b'\n') {
+        return vec![piece.into()];
+    }
+    let starts = piece
+        .match_indices('▁')
+        .map(|(at, _)| at)
+        .skip_while(|at| *at == 0);
+    let mut words: Vec<Cow<str>> = Vec::new();
+    let mut from = 0;
+    for at in starts.chain([piece.len()]) {
+        words.push(piece[from..at].into());
+        from = at;
+    }
+    if let Some(first) = words.first_mut().filter(|first| !first.starts_with('▁')) {
+        first.to_mut().insert(0, '▁');
+    }
+    words
 }

@@ -2,6 +2,7 @@
 
 use super::vocabulary::{TokenKind, Vocabulary};
 use super::{GUARD, Specials as Meaning};
+use crate::files::Metadata;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -10,6 +11,14 @@ use std::collections::HashMap;
 pub(super) enum Fragment<'t> {
     Special(u32),
     Text(&'t str),
+}
+
+/// Which special texts are guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guarded {
+    All,
+    /// Those that steer the model.
+    Control,
 }
 
 /// The texts that are looked for before any other, longest first.
@@ -28,10 +37,55 @@ struct Entry {
     length: usize,
     /// A person's text must not become it: it steers the model.
     control: bool,
+    strips: Strips,
+}
+
+/// Blanks beside a special token that go with it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Strips {
+    before: bool,
+    after: bool,
+}
+
+impl Strips {
+    /// Files don't say it; llama.cpp knows it of these models by name.
+    fn of(metadata: &Metadata, text: &str) -> Self {
+        let pre = metadata.text("tokenizer.ggml.pre").unwrap_or_default();
+        let name = metadata
+            .text("general.name")
+            .unwrap_or_default()
+            .to_lowercase();
+        let architecture = metadata.architecture().unwrap_or_default();
+        let contains = |text: &str, parts: &[&str]| parts.iter().any(|part| text.contains(part));
+        if contains(pre, &["jina-v2-de", "jina-v2-es", "jina-v2-code", "mmbert"])
+            || contains(architecture, &["nomic-bert-moe", "jina-bert-v3"])
+        {
+            return Self {
+                before: text == "<mask>",
+                after: false,
+            };
+        }
+        if contains(&name, &["phi-3", "phi3"]) {
+            let after = !matches!(text, "<unk>" | "<s>" | "<|endoftext|>");
+            return Self {
+                before: false,
+                after,
+            };
+        }
+        Self {
+            before: name.contains("modern-bert") && text == "[MASK]",
+            after: false,
+        }
+    }
+}
+
+/// What C calls a blank.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | 9..=13)
 }
 
 impl Specials {
-    pub(super) fn of(vocabulary: &Vocabulary) -> Self {
+    pub(super) fn of(metadata: &Metadata, vocabulary: &Vocabulary) -> Self {
         let mut specials = Self {
             begins: vec![false; 256],
             ..Self::default()
@@ -51,6 +105,7 @@ impl Specials {
                 id,
                 length: text.len(),
                 control,
+                strips: Strips::of(metadata, text),
             };
             specials.entries.entry(text.clone()).or_insert(entry);
         }
@@ -83,11 +138,18 @@ impl Specials {
                 at += 1;
                 continue;
             };
-            if from < at {
-                fragments.push(Fragment::Text(&text[from..at]));
+            let mut before = &text[from..at];
+            if entry.strips.before {
+                before = before.trim_end_matches(|c: char| c.is_ascii() && is_blank(c as u8));
+            }
+            if !before.is_empty() {
+                fragments.push(Fragment::Text(before));
             }
             fragments.push(Fragment::Special(entry.id));
             at += entry.length;
+            while entry.strips.after && text.as_bytes().get(at).copied().is_some_and(is_blank) {
+                at += 1;
+            }
             from = at;
         }
         if from < text.len() {
@@ -97,7 +159,7 @@ impl Specials {
     }
 
     /// Puts a guard after the first character of each special text, and takes away guards that were there.
-    pub(super) fn guard<'t>(&self, content: &'t str) -> Cow<'t, str> {
+    pub(super) fn guard<'t>(&self, content: &'t str, which: Guarded) -> Cow<'t, str> {
         let clean: Cow<str> = if content.contains(GUARD) {
             content.replace(GUARD, "").into()
         } else {
@@ -105,7 +167,10 @@ impl Specials {
         };
         let starts: Vec<usize> = clean
             .char_indices()
-            .filter(|(at, _)| self.at_start(&clean[*at..], Meaning::Parse).is_some())
+            .filter(|(at, _)| {
+                let found = self.at_start(&clean[*at..], Meaning::Parse);
+                found.is_some_and(|entry| entry.control || which == Guarded::All)
+            })
             .map(|(at, character)| at + character.len_utf8())
             .collect();
         if starts.is_empty() {

@@ -153,7 +153,8 @@ fn consider(
     let (start, end) = (symbols[left].start, symbols[right].end);
     if let Some(id) = vocabulary.id(&text[start..end]) {
         queue.push(Merge {
-            score: vocabulary.score(id),
+            // Plus zero makes zeros of both signs one and the same.
+            score: vocabulary.score(id) + 0.0,
             left,
             right,
             size: end - start,

@@ -2,26 +2,7 @@
 
 use super::Refusal;
 use crate::files::{Metadata, Value};
-use std::collections::{HashMap, HashSet};
-
-/// Names of tokens that end a turn, where the metadata does not list them. Source: llama.cpp's own list.
-const END_OF_TURN: [&str; 15] = [
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end|>",
-    "<|return|>",
-    "<|call|>",
-    "<|end_of_text|>",
-    "<|endoftext|>",
-    "<end_of_turn>",
-    "<turn|>",
-    "<|endofturn|>",
-    "<｜end▁of▁sentence｜>",
-    "<|user|>",
-    "<|observation|>",
-    "</s>",
-];
+use std::collections::HashMap;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,13 +55,22 @@ impl Vocabulary {
                 .truth(&format!("tokenizer.ggml.{name}"))
                 .unwrap_or(otherwise)
         };
-        vocabulary.add_bos = wish(
-            "add_bos_token",
-            matches!(model, "llama" | "bert") || super::pre::adds_bos(pre),
-        );
-        vocabulary.add_eos = wish("add_eos_token", model == "t5");
-        vocabulary.add_separator = wish("add_sep_token", model == "bert");
-        vocabulary.listed_ends = ["eos", "eot", "eom"]
+        // llama.cpp doesn't ask what the files of these say: some say it wrongly.
+        let always = model == "bert"
+            || matches!(
+                (model, pre),
+                ("gemma4", _) | (_, "gemma4" | "granite-embed-multi-311m")
+            );
+        let never = model == "rwkv";
+        vocabulary.add_bos = !never
+            && (always
+                || wish(
+                    "add_bos_token",
+                    model == "llama" || super::pre::adds_bos(pre),
+                ));
+        vocabulary.add_eos = !never && model != "bert" && wish("add_eos_token", model == "t5");
+        vocabulary.add_separator = model == "bert";
+        vocabulary.listed_ends = ["eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"]
             .iter()
             .filter_map(|name| id(name, None))
             .collect();
@@ -104,11 +94,11 @@ impl Vocabulary {
     }
 
     /// Gives the begin and end tokens, where another file than GGUF's metadata names them.
-    pub(super) fn set_ends(&mut self, bos: Option<u32>, eos: &[u32], add_bos: bool) {
+    pub(super) fn set_ends(&mut self, bos: Option<u32>, eos: &[u32], add: (bool, bool)) {
         self.bos = bos;
         self.eos = eos.first().copied();
         self.listed_ends = eos.to_vec();
-        self.add_bos = add_bos;
+        (self.add_bos, self.add_eos) = add;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -132,6 +122,11 @@ impl Vocabulary {
 
     pub(super) fn score(&self, id: u32) -> f32 {
         self.scores.get(id as usize).copied().unwrap_or(0.0)
+    }
+
+    /// The longest text of a token, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.texts.iter().map(String::len).max().unwrap_or(0)
     }
 
     pub(super) fn unknown(&self) -> Option<u32> {
@@ -168,14 +163,16 @@ impl Vocabulary {
         self.eos.map_or("", |id| self.text(id))
     }
 
-    pub(super) fn ends_of_turn(&self) -> HashSet<u32> {
-        let special =
-            |id: &u32| matches!(self.kind(*id), TokenKind::Control | TokenKind::UserDefined);
-        let named = END_OF_TURN
-            .iter()
-            .filter_map(|name| self.id(name))
-            .filter(special);
-        self.listed_ends.iter().copied().chain(named).collect()
+    /// Tokens that the metadata names as ends.
+    pub(super) fn listed_ends(&self) -> &[u32] {
+        &self.listed_ends
+    }
+
+    /// Makes a token what its text says that it is, where the file's maker forgot to.
+    pub(super) fn set_kind(&mut self, id: u32, kind: TokenKind) {
+        if let Some(known) = self.kinds.get_mut(id as usize) {
+            *known = kind;
+        }
     }
 
     /// The bytes of a token in a vocabulary that writes blanks as `▁` and bytes as `<0x0A>`.
@@ -202,8 +199,9 @@ fn default_roles(model: &str, pre: &str) -> Roles {
         "llama" => (Some(1), Some(2), Some(0), None),
         "bert" => (Some(101), None, Some(100), Some(102)),
         "gpt2" if matches!(pre, "chatglm-bpe" | "glm4" | "glm5") => (None, Some(11), None, None),
-        "gpt2" => (Some(11), Some(11), None, None),
+        "gpt2" | "whitespace" => (Some(11), Some(11), None, None),
         "t5" => (None, Some(1), Some(2), None),
+        "plamo2" => (Some(1), Some(2), Some(0), None),
         _ => (None, None, None, None),
     }
 }

@@ -1,88 +1,79 @@
 //! BERT's `WordPiece`: words cut greedily into the longest tokens. GGUF writes a word's first token with `▁` before it.
 
+use super::Refusal;
 use super::vocabulary::Vocabulary;
 use crate::files::Metadata;
+use fancy_regex::Regex;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::{NormalizedString, Normalizer};
+
+/// A longer word is unknown, as it is to the models' own tokenizers; in characters.
+const LONGEST_WORD: usize = 100;
 
 /// A tokenizer of this kind.
 #[derive(Debug)]
 pub(super) struct WordPiece {
     normalizer: BertNormalizer,
+    marks: Regex,
+    longest: usize,
 }
 
 impl WordPiece {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        let lowercase = metadata
-            .truth("tokenizer.ggml.normalizer.lowercase")
-            .unwrap_or(true);
-        let strip = metadata
-            .truth("tokenizer.ggml.normalizer.strip_accents")
-            .unwrap_or(lowercase);
-        Self {
+    pub(super) fn of(metadata: &Metadata, vocabulary: &Vocabulary) -> Result<Self, Refusal> {
+        let wish = |name: &str, otherwise| metadata.truth(name).unwrap_or(otherwise);
+        let lowercase = wish("tokenizer.ggml.normalizer.lowercase", true);
+        let strip = wish("tokenizer.ggml.normalizer.strip_accents", lowercase);
+        // ASCII's symbols are punctuation here, others are not.
+        let marks = Regex::new(r"[\p{P}$+<=>^`|~]");
+        Ok(Self {
             normalizer: BertNormalizer::new(true, true, Some(strip), lowercase),
-        }
+            marks: marks.map_err(|error| Refusal::Unknown(error.to_string()))?,
+            longest: vocabulary.longest(),
+        })
     }
 
     pub(super) fn encode(&self, vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) {
         let mut normalized = NormalizedString::from(text);
         // The normalizer has no way to fail on a text; were there one, the text stays as it is.
         let _ = self.normalizer.normalize(&mut normalized);
-        for word in words(normalized.get()) {
-            encode_word(vocabulary, word, ids);
-        }
-    }
-}
-
-/// Words and punctuation marks, without blanks.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split_whitespace().flat_map(|run| {
-        let mut words = Vec::new();
-        let mut from = 0;
-        for (at, character) in run.char_indices() {
-            if is_punctuation(character) {
-                words.push(&run[from..at]);
-                from = at + character.len_utf8();
-                words.push(&run[at..from]);
+        for run in normalized.get().split_whitespace() {
+            let mut from = 0;
+            for mark in self.marks.find_iter(run).map_while(Result::ok) {
+                self.encode_word(vocabulary, &run[from..mark.start()], ids);
+                self.encode_word(vocabulary, mark.as_str(), ids);
+                from = mark.end();
             }
+            self.encode_word(vocabulary, &run[from..], ids);
         }
-        words.push(&run[from..]);
-        words.into_iter().filter(|word| !word.is_empty())
-    })
-}
-
-/// BERT's idea of punctuation: all of ASCII's marks, and Unicode's class P, most of which is in these blocks.
-fn is_punctuation(character: char) -> bool {
-    character.is_ascii_punctuation()
-        || matches!(
-            character,
-            '\u{a1}' | '\u{a7}' | '\u{ab}' | '\u{b6}' | '\u{b7}' | '\u{bb}' | '\u{bf}'
-        )
-        || matches!(character, '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{3001}'..='\u{3003}')
-        || matches!(character, '\u{3008}'..='\u{3011}' | '\u{3014}'..='\u{301f}' | '\u{ff01}'..='\u{ff0f}')
-        || matches!(character, '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff3d}' | '\u{ff5f}'..='\u{ff65}')
-}
-
-fn encode_word(vocabulary: &Vocabulary, word: &str, ids: &mut Vec<u32>) {
-    let marked = format!("▁{word}");
-    let before = ids.len();
-    let mut from = 0;
-    while from < marked.len() {
-        let ends = marked[from..]
-            .char_indices()
-            .map(|(at, c)| from + at + c.len_utf8());
-        let found = ends
-            .rev()
-            .find_map(|end| vocabulary.id(&marked[from..end]).map(|id| (id, end)));
-        let Some((id, end)) = found else {
-            // One part that is no token makes the whole word unknown.
-            ids.truncate(before);
-            break;
-        };
-        ids.push(id);
-        from = end;
     }
-    if ids.len() == before {
-        ids.extend(vocabulary.unknown());
+
+    fn encode_word(&self, vocabulary: &Vocabulary, word: &str, ids: &mut Vec<u32>) {
+        if word.is_empty() {
+            return;
+        }
+        if word.chars().nth(LONGEST_WORD).is_some() {
+            ids.extend(vocabulary.unknown());
+            return;
+        }
+        let marked = format!("▁{word}");
+        let before = ids.len();
+        let mut rest = marked.as_str();
+        while !rest.is_empty() {
+            let Some((id, length)) = self.longest_token(vocabulary, rest) else {
+                // One part that is no token makes the whole word unknown.
+                ids.truncate(before);
+                ids.extend(vocabulary.unknown());
+                return;
+            };
+            ids.push(id);
+            rest = &rest[length..];
+        }
+    }
+
+    fn longest_token(&self, vocabulary: &Vocabulary, text: &str) -> Option<(u32, usize)> {
+        let most = self.longest.min(text.len());
+        let ends = (1..=most).rev().filter(|end| text.is_char_boundary(*end));
+        let mut found = ends.filter_map(|end| Some((vocabulary.id(&text[..end])?, end)));
+        found.next()
     }
 }
