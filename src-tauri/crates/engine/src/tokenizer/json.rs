@@ -124,9 +124,9 @@ fn set_ends(vocabulary: &mut Vocabulary, inner: &Inner, path: &Path) {
             .or_else(|| config[name]["content"].as_str());
         text.and_then(|text| vocabulary.id(text))
     };
-    let (bare, dressed) = (ids(inner, "a", false), ids(inner, "a", true));
-    let first = dressed.first().filter(|id| bare.first() != Some(*id));
-    let last = dressed.last().filter(|id| bare.last() != Some(*id));
+    let (bare, wrapped) = (ids(inner, "a", false), ids(inner, "a", true));
+    let first = wrapped.first().filter(|id| bare.first() != Some(*id));
+    let last = wrapped.last().filter(|id| bare.last() != Some(*id));
     let bos = first.copied().or_else(|| id("bos_token"));
     let mut eos: Vec<u32> = last.copied().into_iter().chain(id("eos_token")).collect();
     let listed = read("generation_config.json").unwrap_or(Value::Null);

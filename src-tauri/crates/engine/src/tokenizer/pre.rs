@@ -168,6 +168,7 @@ pub(super) const NAMES: [&str; 92] = [
 ];
 
 /// The settings of a pre-tokenizer's name; `None` for one that is unknown.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn row(name: &str) -> Option<Row> {
     let row = |patterns| Row {
         patterns,

@@ -196,12 +196,11 @@ type Roles = (Option<u32>, Option<u32>, Option<u32>, Option<u32>);
 /// Begin, end, unknown and separator, where the metadata does not say.
 fn default_roles(model: &str, pre: &str) -> Roles {
     match model {
-        "llama" => (Some(1), Some(2), Some(0), None),
+        "llama" | "plamo2" => (Some(1), Some(2), Some(0), None),
         "bert" => (Some(101), None, Some(100), Some(102)),
         "gpt2" if matches!(pre, "chatglm-bpe" | "glm4" | "glm5") => (None, Some(11), None, None),
         "gpt2" | "whitespace" => (Some(11), Some(11), None, None),
         "t5" => (None, Some(1), Some(2), None),
-        "plamo2" => (Some(1), Some(2), Some(0), None),
         _ => (None, None, None, None),
     }
 }
