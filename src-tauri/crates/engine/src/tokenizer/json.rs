@@ -137,7 +137,9 @@ fn set_ends(vocabulary: &mut Vocabulary, inner: &Inner, path: &Path) {
     let known = listed.iter().filter_map(Value::as_u64);
     eos.extend(known.filter_map(|id| u32::try_from(id).ok()));
     let wish = |name: &str| config[name].as_bool();
-    let adds_bos = wish("add_bos_token").unwrap_or(first.is_some());
-    let adds_eos = wish("add_eos_token").unwrap_or(last.is_some());
-    vocabulary.set_ends(bos, &eos, (adds_bos, adds_eos));
+    let added = (
+        wish("add_bos_token").unwrap_or(first.is_some()),
+        wish("add_eos_token").unwrap_or(last.is_some()),
+    );
+    vocabulary.set_ends(bos, &eos, added);
 }
