@@ -1,23 +1,18 @@
 //! Types whose weights are entries of a codebook: `IQ2_XXS`, `IQ2_XS`, `IQ2_S`, `IQ3_XXS` and `IQ3_S`.
 //!
-//! An entry is 8 or 4 magnitudes; signs lie beside it. `q` is 64 more than the signed magnitude. `codebooks.bin` is written
-//! by `tests/reference/dequant.py`. Source of the layouts: ggml (`ggml-common.h`, `ggml-quants.c`).
+//! An entry is 8 or 4 magnitudes; signs lie beside it. `q` is 64 more than the signed magnitude. Source of the layouts:
+//! ggml (`ggml-common.h`, `ggml-quants.c`).
 
 use super::unpack::half_at;
+use crate::files::dequant::grids::{IQ2_S, IQ2_XS, IQ2_XXS, IQ3_S, IQ3_XXS};
 
-static CODEBOOKS: &[u8; (256 + 512 + 1024) * 8 + (256 + 512) * 4] = include_bytes!("codebooks.bin");
-const IQ2_XXS: usize = 0;
-const IQ2_XS: usize = IQ2_XXS + 256 * 8;
-const IQ2_S: usize = IQ2_XS + 512 * 8;
-const IQ3_XXS: usize = IQ2_S + 1024 * 8;
-const IQ3_S: usize = IQ3_XXS + 256 * 4;
 /// What is added to a signed magnitude.
 const ZERO: u8 = 64;
 
-/// Writes the entry `at` of a codebook, with the signs that these bits say.
-fn entry(codebook: usize, at: usize, signs: u8, q: &mut [u8]) {
-    let magnitudes = &CODEBOOKS[codebook + at * q.len()..][..q.len()];
+/// Writes an entry, with the signs that these bits say.
+fn entry(magnitudes: &[i8], signs: u8, q: &mut [u8]) {
     for (bit, (q, magnitude)) in q.iter_mut().zip(magnitudes).enumerate() {
+        let magnitude = magnitude.unsigned_abs();
         *q = if signs >> bit & 1 == 1 {
             ZERO - magnitude
         } else {
@@ -51,12 +46,8 @@ pub(super) fn iq2_xxs(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &
         let packed = &bytes[2 + 8 * group..][..8];
         let signs = u32_at(packed, 4);
         for (part, q) in q.chunks_exact_mut(8).enumerate() {
-            entry(
-                IQ2_XXS,
-                usize::from(packed[part]),
-                eight_signs(signs >> (7 * part)),
-                q,
-            );
+            let at = usize::from(packed[part]);
+            entry(&IQ2_XXS[at], eight_signs(signs >> (7 * part)), q);
         }
         scale(
             d * (0.5 + f32::from((signs >> 28) as u8)) * 0.25,
@@ -71,12 +62,8 @@ pub(super) fn iq2_xs(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &m
     let d = half_at(bytes, 0);
     for (part, q) in q.chunks_exact_mut(8).enumerate() {
         let packed = u16_at(bytes, 2 + 2 * part);
-        entry(
-            IQ2_XS,
-            usize::from(packed & 511),
-            eight_signs(u32::from(packed >> 9)),
-            q,
-        );
+        let at = usize::from(packed & 511);
+        entry(&IQ2_XS[at], eight_signs(u32::from(packed >> 9)), q);
     }
     for group in 0..16 {
         let by = bytes[66 + group / 2] >> (4 * (group % 2)) & 15;
@@ -89,7 +76,7 @@ pub(super) fn iq2_s(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mu
     for (part, q) in q.chunks_exact_mut(8).enumerate() {
         let high = u16::from(bytes[66 + part / 4] >> (2 * (part % 4)) & 3);
         let at = u16::from(bytes[2 + part]) | high << 8;
-        entry(IQ2_S, usize::from(at), bytes[34 + part], q);
+        entry(&IQ2_S[usize::from(at)], bytes[34 + part], q);
     }
     for group in 0..16 {
         let by = bytes[74 + group / 2] >> (4 * (group % 2)) & 15;
@@ -103,12 +90,8 @@ pub(super) fn iq3_xxs(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &
         let signs = u32_at(bytes, 66 + 4 * group);
         for (part, q) in q.chunks_exact_mut(4).enumerate() {
             let eight = eight_signs(signs >> (7 * (part / 2)));
-            entry(
-                IQ3_XXS,
-                usize::from(bytes[2 + 8 * group + part]),
-                eight >> (4 * (part % 2)),
-                q,
-            );
+            let at = usize::from(bytes[2 + 8 * group + part]);
+            entry(&IQ3_XXS[at], eight >> (4 * (part % 2)), q);
         }
         scale(
             d * (0.5 + f32::from((signs >> 28) as u8)) * 0.5,
@@ -125,7 +108,7 @@ pub(super) fn iq3_s(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mu
         let high = u16::from(bytes[66 + part / 8] >> (part % 8) & 1);
         let at = u16::from(bytes[2 + part]) | high << 8;
         let signs = bytes[74 + part / 2] >> (4 * (part % 2));
-        entry(IQ3_S, usize::from(at), signs, q);
+        entry(&IQ3_S[usize::from(at)], signs, q);
     }
     for group in 0..8 {
         let by = bytes[106 + group / 2] >> (4 * (group % 2)) & 15;

@@ -4,7 +4,6 @@
 
 use super::input::Input;
 use super::matmul::Place;
-use super::unpack::{can_unpack, group_of, unpack_row};
 use crate::files::{TensorType, dequant};
 use crate::weights::Matrix;
 use half::slice::HalfFloatSliceExt;
@@ -33,7 +32,6 @@ pub(super) fn to_floats(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
                 *out = bf16::from_le_bytes(*bytes).to_f32();
             }
         }
-        kind if can_unpack(kind) => unpacked(kind, bytes, out),
         _ if dequant::dequantize_row(kind, bytes, out).is_ok() => {}
         _ => out.fill(0.0),
     }
@@ -46,23 +44,6 @@ fn from_halves(bytes: &[u8], out: &mut [f32]) {
             *half = f16::from_le_bytes(*bytes);
         }
         halves[..out.len()].convert_to_f32_slice(out);
-    }
-}
-
-fn unpacked(kind: TensorType, bytes: &[u8], out: &mut [f32]) {
-    let group = group_of(kind);
-    let mut q = vec![0; out.len()];
-    let (mut scales, mut offsets) = (vec![0.0; out.len() / group], vec![0.0; out.len() / group]);
-    unpack_row(kind, bytes, &mut q, &mut scales, &mut offsets);
-    let numbers = scales.iter().zip(&offsets);
-    for ((out, q), (scale, offset)) in out
-        .chunks_exact_mut(group)
-        .zip(q.chunks_exact(group))
-        .zip(numbers)
-    {
-        for (out, q) in out.iter_mut().zip(q) {
-            *out = scale * f32::from(*q) - offset;
-        }
     }
 }
 

@@ -32,9 +32,9 @@ const IQ3_XXS_LEVELS: [i8; 8] = [4, 12, 20, 28, 36, 44, 52, 62];
 const IQ3_S_LEVELS: [i8; 8] = [1, 3, 5, 7, 9, 11, 13, 15];
 const IQ1_LEVELS: [i8; 4] = [-1, 0, 1, 0];
 
-pub(super) static IQ2_XXS: [[i8; 8]; 256] = unpack(0, 2, &IQ2_LEVELS);
-pub(super) static IQ2_XS: [[i8; 8]; 512] = unpack(256, 2, &IQ2_LEVELS);
-pub(super) static IQ2_S: [[i8; 8]; 1024] = unpack(768, 2, &IQ2_LEVELS);
-pub(super) static IQ3_XXS: [[i8; 4]; 256] = unpack(1792, 3, &IQ3_XXS_LEVELS);
-pub(super) static IQ3_S: [[i8; 4]; 512] = unpack(2048, 3, &IQ3_S_LEVELS);
-pub(super) static IQ1: [[i8; 8]; 2048] = unpack(2560, 2, &IQ1_LEVELS);
+pub(crate) static IQ2_XXS: [[i8; 8]; 256] = unpack(0, 2, &IQ2_LEVELS);
+pub(crate) static IQ2_XS: [[i8; 8]; 512] = unpack(256, 2, &IQ2_LEVELS);
+pub(crate) static IQ2_S: [[i8; 8]; 1024] = unpack(768, 2, &IQ2_LEVELS);
+pub(crate) static IQ3_XXS: [[i8; 4]; 256] = unpack(1792, 3, &IQ3_XXS_LEVELS);
+pub(crate) static IQ3_S: [[i8; 4]; 512] = unpack(2048, 3, &IQ3_S_LEVELS);
+pub(crate) static IQ1: [[i8; 8]; 2048] = unpack(2560, 2, &IQ1_LEVELS);

@@ -6,7 +6,7 @@
 //! with what its library gives.
 
 mod floats;
-mod grids;
+pub(crate) mod grids;
 mod iq1;
 mod iq2;
 mod iq3;
@@ -15,7 +15,7 @@ mod nibbles;
 mod scales;
 mod ternary;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::TensorType;
 

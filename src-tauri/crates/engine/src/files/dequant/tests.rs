@@ -7,13 +7,14 @@ use proptest::prelude::*;
 /// For each type: its number, the number of blocks (`u32` each), the blocks, and the numbers in them.
 const REFERENCE: &[u8] = include_bytes!("../../../../../../tests/reference/blocks.bin");
 
-struct Case {
-    kind: TensorType,
-    bytes: &'static [u8],
-    expected: &'static [u8],
+/// Blocks of one type, and the numbers in them as little-endian `f32`.
+pub(crate) struct Case {
+    pub(crate) kind: TensorType,
+    pub(crate) bytes: &'static [u8],
+    pub(crate) expected: &'static [u8],
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let mut rest = REFERENCE;
     let mut cases = Vec::new();
     while !rest.is_empty() {
