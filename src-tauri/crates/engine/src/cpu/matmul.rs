@@ -5,11 +5,16 @@
 //! one token and many take the same path, with the same sums in the same order.
 
 use super::input::Input;
-use super::panel::{PANEL, Panel};
-use super::{Pool, float};
+use super::panel::{self, PANEL, Panel};
+use super::{Pool, avx512, float};
 use crate::files::TensorType;
 use crate::weights::Matrix;
 use std::cell::RefCell;
+
+/// Rows of a matrix that are computed side by side: two panels.
+const PAIR: usize = 2 * PANEL;
+/// So few rows of the input are multiplied while a matrix is unpacked.
+const FEW: usize = 4;
 
 /// Whether the kernels compute with weights of this type.
 pub fn can_compute(kind: TensorType) -> bool {
@@ -31,11 +36,11 @@ pub fn matmul(pool: &Pool, matrix: &Matrix, input: &Input, out: &mut [f32]) {
         length: out.len(),
         rows: matrix.rows(),
     };
-    let panels = matrix.rows().div_ceil(PANEL);
-    let each = panels.div_ceil(pool.threads() * 8).clamp(1, 16);
-    pool.run(panels.div_ceil(each), &|task| {
-        for panel in task * each..panels.min((task + 1) * each) {
-            compute(matrix, panel * PANEL, input, &tokens, out);
+    let pairs = matrix.rows().div_ceil(PAIR);
+    let each = pairs.div_ceil(pool.threads() * 8).clamp(1, 8);
+    pool.run(pairs.div_ceil(each), &|task| {
+        for pair in task * each..pairs.min((task + 1) * each) {
+            compute(matrix, pair * PAIR, input, &tokens, out);
         }
     });
 }
@@ -67,17 +72,12 @@ pub fn matmul_experts(
         length: out.len(),
         rows,
     };
-    let panels = rows.div_ceil(PANEL);
-    pool.run(used.len() * panels, &|task| {
-        let expert = used[task / panels];
+    let pairs = rows.div_ceil(PAIR);
+    pool.run(used.len() * pairs, &|task| {
+        let expert = used[task / pairs];
         let matrix = experts.slice_rows(expert * rows, rows);
-        compute(
-            &matrix,
-            task % panels * PANEL,
-            input,
-            &of_expert[expert],
-            out,
-        );
+        let first = task % pairs * PAIR;
+        compute(&matrix, first, input, &of_expert[expert], out);
     });
 }
 
@@ -120,31 +120,48 @@ thread_local! {
 
 #[derive(Debug, Default)]
 struct Scratch {
-    panel: Panel,
+    panels: [Panel; 2],
     rows: Vec<f32>,
 }
 
-/// Computes the panel of rows that begins with row `first`.
+/// Computes two panels of rows, as far as there are, from row `first` on.
 fn compute(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
-    let count = PANEL.min(matrix.rows() - first);
+    if !super::unpack::can_unpack(matrix.tensor_type()) {
+        return floats(matrix, first, input, places, out);
+    }
+    if places.len() <= FEW && few(matrix, first, input, places, out) {
+        return;
+    }
+    let count = PAIR.min(matrix.rows() - first);
     SCRATCH.with_borrow_mut(|scratch| {
-        if super::unpack::can_unpack(matrix.tensor_type()) {
-            scratch.panel.fill(matrix, first, count);
-            scratch.panel.multiply(input, places, |place, values| {
-                out.put(place, first, &values[..count]);
-            });
-        } else {
-            float::multiply(
-                matrix,
-                first,
-                count,
-                &mut scratch.rows,
-                input,
-                places,
-                |place, from, values| {
-                    out.put(place, first + from, values);
-                },
-            );
+        for (at, panel) in scratch.panels.iter_mut().enumerate() {
+            if let Some(count @ 1..) = count.checked_sub(at * PANEL) {
+                panel.fill(matrix, first + at * PANEL, count.min(PANEL));
+            }
         }
+        let filled = count.div_ceil(PANEL);
+        panel::multiply(&scratch.panels, filled, input, places, |place, at, values| {
+            let count = PANEL.min(count - at * PANEL);
+            out.put(place, first + at * PANEL, &values[..count]);
+        });
+    });
+}
+
+/// The same for a few rows of the input, without storing panels; whether that can be done here.
+fn few(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) -> bool {
+    let end = matrix.rows().min(first + PAIR);
+    (first..end).step_by(PANEL).all(|first| {
+        let count = PANEL.min(end - first);
+        avx512::multiply_few(matrix, first, count, input, places, &mut |place, values| {
+            out.put(place, first, &values[..count]);
+        })
+    })
+}
+
+fn floats(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
+    let count = PAIR.min(matrix.rows() - first);
+    SCRATCH.with_borrow_mut(|scratch| {
+        let put = |place, from, values: &[f32]| out.put(place, first + from, values);
+        float::multiply(matrix, first, count, &mut scratch.rows, input, places, put);
     });
 }
