@@ -14,7 +14,7 @@ use std::cell::RefCell;
 /// Rows of a matrix that are computed side by side: two panels.
 const PAIR: usize = 2 * PANEL;
 /// So few rows of the input are multiplied while a matrix is unpacked.
-const FEW: usize = 4;
+const FEW: usize = 8;
 
 /// Whether the kernels compute with weights of this type.
 pub fn can_compute(kind: TensorType) -> bool {

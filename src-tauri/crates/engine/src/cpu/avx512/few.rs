@@ -60,9 +60,9 @@ unsafe fn some<'a, const T: usize>(
     // SAFETY: the caller's.
     let products = unsafe {
         if group_of(rows.kind) == 16 {
-            products::<T, 4, 16>(rows, input, places)
+            products::<T, 4>(rows, input, places)
         } else {
-            products::<T, 8, 8>(rows, input, places)
+            products::<T, 8>(rows, input, places)
         }
     };
     for (place, products) in places.iter().zip(products) {
@@ -75,18 +75,17 @@ unsafe fn some<'a, const T: usize>(
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn products<const T: usize, const PLACES: usize, const GROUPS: usize>(
+unsafe fn products<const T: usize, const PLACES: usize>(
     rows: &Rows,
     input: &Input,
     places: &[Place; T],
 ) -> [__m512; T] {
     let columns = rows.columns;
     let sums = if PLACES == 8 { &input.sums } else { &input.half_sums };
-    let mut tokens = Tokens::<T, PLACES, GROUPS> {
+    let mut tokens = Tokens::<T> {
         x: std::array::from_fn(|t| input.quants[places[t].token * columns..].as_ptr()),
         scales: std::array::from_fn(|t| input.scales[places[t].token * columns / GROUP..].as_ptr()),
         sums: std::array::from_fn(|t| sums[places[t].token * columns / (4 * PLACES)..].as_ptr()),
-        whole: [[_mm512_setzero_si512(); T]; GROUPS],
         sum: [_mm512_setzero_ps(); T],
         offset: [_mm512_setzero_ps(); T],
     };
@@ -94,43 +93,39 @@ unsafe fn products<const T: usize, const PLACES: usize, const GROUPS: usize>(
     std::array::from_fn(|t| _mm512_sub_ps(tokens.sum[t], tokens.offset[t]))
 }
 
-/// `T` tokens' sums. A group has `PLACES` registers of weights; at most `GROUPS` of them are open at a time.
-struct Tokens<const T: usize, const PLACES: usize, const GROUPS: usize> {
+/// `T` tokens' sums.
+struct Tokens<const T: usize> {
     x: [*const i8; T],
     scales: [*const f32; T],
     sums: [*const f32; T],
-    whole: [[__m512i; T]; GROUPS],
     sum: [__m512; T],
     offset: [__m512; T],
 }
 
-impl<const T: usize, const PLACES: usize, const GROUPS: usize> Taker for Tokens<T, PLACES, GROUPS> {
+impl<const T: usize> Taker for Tokens<T> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a function of its own would not have the vector registers")]
-    unsafe fn weights(&mut self, place: usize, weights: __m512i) {
-        let whole = &mut self.whole[place / PLACES % GROUPS];
-        for (whole, x) in whole.iter_mut().zip(self.x) {
-            // SAFETY: the place is one of the matrix's, so of the token's, columns; the processor is the caller's care.
-            unsafe {
-                let inputs = _mm512_set1_epi32(x.add(4 * place).cast::<i32>().read_unaligned());
-                *whole = _mm512_dpbusd_epi32(*whole, weights, inputs);
-            }
-        }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a function of its own would not have the vector registers")]
-    unsafe fn close(&mut self, group: usize, scales: __m512, offsets: __m512) {
-        let whole = &mut self.whole[group % GROUPS];
-        for (t, whole) in whole.iter_mut().enumerate() {
+    unsafe fn take<const PLACES: usize>(
+        &mut self,
+        group: usize,
+        weights: [__m512i; PLACES],
+        scales: __m512,
+        offsets: __m512,
+    ) {
+        for t in 0..T {
             // SAFETY: the group is one of the token's; the processor is the caller's care.
             unsafe {
+                let mut whole = _mm512_setzero_si512();
+                for (at, weights) in weights.into_iter().enumerate() {
+                    let inputs = self.x[t].add(4 * (group * PLACES + at)).cast::<i32>();
+                    let inputs = _mm512_set1_epi32(inputs.read_unaligned());
+                    whole = _mm512_dpbusd_epi32(whole, weights, inputs);
+                }
                 let scale = *self.scales[t].add(group * PLACES * 4 / GROUP);
                 let scale = _mm512_mul_ps(scales, _mm512_set1_ps(scale));
-                self.sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(*whole), scale, self.sum[t]);
+                self.sum[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole), scale, self.sum[t]);
                 let inputs = _mm512_set1_ps(*self.sums[t].add(group));
                 self.offset[t] = _mm512_fmadd_ps(offsets, inputs, self.offset[t]);
-                *whole = _mm512_setzero_si512();
             }
         }
     }

@@ -30,16 +30,19 @@ pub(in crate::cpu) fn fill(panel: &mut Panel, matrix: &Matrix, first: usize, cou
 impl Taker for Panel {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "a function of its own would not have the vector registers")]
-    unsafe fn weights(&mut self, place: usize, weights: __m512i) {
-        // SAFETY: the place is one of the matrix's, for which `fill` has proven that there is room.
-        unsafe { _mm512_storeu_si512(self.q.as_mut_ptr().add(64 * place).cast(), weights) }
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a function of its own would not have the vector registers")]
-    unsafe fn close(&mut self, group: usize, scales: __m512, offsets: __m512) {
-        // SAFETY: as above, of groups.
+    unsafe fn take<const PLACES: usize>(
+        &mut self,
+        group: usize,
+        weights: [__m512i; PLACES],
+        scales: __m512,
+        offsets: __m512,
+    ) {
+        // SAFETY: the group is one of the matrix's, for which `fill` has proven that there is room.
         unsafe {
+            let place = self.q.as_mut_ptr().add(64 * PLACES * group);
+            for (at, weights) in weights.into_iter().enumerate() {
+                _mm512_storeu_si512(place.add(64 * at).cast(), weights);
+            }
             _mm512_storeu_ps(self.scales.as_mut_ptr().add(PANEL * group), scales);
             _mm512_storeu_ps(self.offsets.as_mut_ptr().add(PANEL * group), offsets);
         }

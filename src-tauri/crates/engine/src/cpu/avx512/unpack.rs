@@ -18,19 +18,29 @@ use std::arch::x86_64::{
     _mm512_srli_epi16, _mm512_srli_epi32, _mm512_sub_ps, _mm512_xor_si512,
 };
 
+/// The same for each of these numbers, as constants: what is chosen by them is chosen by the compiler.
+macro_rules! each {
+    ($at:ident in [$($number:literal)*] $body:block) => {
+        $({
+            const $at: usize = $number;
+            $body
+        })*
+    };
+}
+
 /// Who takes weights.
 pub(super) trait Taker {
-    /// Takes the four columns from `4 · place` on, of sixteen rows.
+    /// Takes a group of columns of sixteen rows: registers of four columns each, scales and offsets.
     ///
     /// # Safety
-    /// The processor has AVX-512 and VNNI, and the place is one of the matrix.
-    unsafe fn weights(&mut self, place: usize, weights: __m512i);
-
-    /// Takes the scales and offsets of a group of columns, whose weights it has.
-    ///
-    /// # Safety
-    /// As above; groups come one after the other.
-    unsafe fn close(&mut self, group: usize, scales: __m512, offsets: __m512);
+    /// The processor has AVX-512 and VNNI; the group is one of the matrix, and comes after the one before it.
+    unsafe fn take<const PLACES: usize>(
+        &mut self,
+        group: usize,
+        weights: [__m512i; PLACES],
+        scales: __m512,
+        offsets: __m512,
+    );
 }
 
 /// Whether [`unpack`] knows the type.
@@ -66,30 +76,37 @@ fn q4_k<const AHEAD: bool>(rows: &Rows, taker: &mut impl Taker) {
         if AHEAD {
             rows.prefetch(block, size);
         }
-        q4_k_half::<0>(rows, taker, block);
-        q4_k_half::<1>(rows, taker, block);
-        scales_of_k(rows, taker, block, block * size);
+        let numbers = scales_of_k(rows, block * size);
+        q4_k_half::<0>(rows, taker, block, &numbers);
+        q4_k_half::<1>(rows, taker, block, &numbers);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn q4_k_half<const HALF: usize>(rows: &Rows, taker: &mut impl Taker, block: usize) {
+fn q4_k_half<const HALF: usize>(
+    rows: &Rows,
+    taker: &mut impl Taker,
+    block: usize,
+    numbers: &[(__m512, __m512); 8],
+) {
     let packed = rows.dwords(block * rows.kind.block_bytes() + 16 + 64 * HALF);
-    for (at, v) in packed.into_iter().enumerate() {
-        let place = 64 * block + 32 * HALF + 16 * (at / 8) + at % 8;
-        // SAFETY: the place is in this block.
+    each!(PART in [0 1] {
+        let packed: [__m512i; 8] = std::array::from_fn(|at| packed[8 * PART + at]);
+        let (low, high) = (packed.map(|v| low_nibbles(v)), packed.map(|v| high_nibbles(v)));
+        let group = 4 * HALF + 2 * PART;
+        // SAFETY: two of this block's eight groups.
         unsafe {
-            taker.weights(place, low_nibbles(v));
-            taker.weights(place + 8, high_nibbles(v));
+            taker.take(8 * block + group, low, numbers[group].0, numbers[group].1);
+            taker.take(8 * block + group + 1, high, numbers[group + 1].0, numbers[group + 1].1);
         }
-    }
+    });
 }
 
 /// Scales and offsets of a block of `Q4_K` or `Q5_K`: 6 bits each, in three dwords after the two factors.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn scales_of_k(rows: &Rows, taker: &mut impl Taker, block: usize, from: usize) {
+fn scales_of_k(rows: &Rows, from: usize) -> [(__m512, __m512); 8] {
     let [factors, a, b, c] = rows.heads(from);
     let d = halves(factors);
     let least = halves(_mm512_srli_epi32::<16>(factors));
@@ -110,15 +127,12 @@ fn scales_of_k(rows: &Rows, taker: &mut impl Taker, block: usize, from: usize) {
             upper(b),
         ),
     ];
-    for half in 0..2 {
-        let numbers = bytes_of(by[half]).into_iter().zip(bytes_of(off[half]));
-        for (at, (by, off)) in numbers.enumerate() {
-            let scales = _mm512_mul_ps(d, _mm512_cvtepi32_ps(by));
-            let offsets = _mm512_mul_ps(least, _mm512_cvtepi32_ps(off));
-            // SAFETY: one of this block's eight groups.
-            unsafe { taker.close(8 * block + 4 * half + at, scales, offsets) };
-        }
-    }
+    let (by, off) = (by.map(|v| bytes_of(v)), off.map(|v| bytes_of(v)));
+    std::array::from_fn(|at| {
+        let scales = _mm512_mul_ps(d, _mm512_cvtepi32_ps(by[at / 4][at % 4]));
+        let offsets = _mm512_mul_ps(least, _mm512_cvtepi32_ps(off[at / 4][at % 4]));
+        (scales, offsets)
+    })
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -128,11 +142,11 @@ fn q5_k<const AHEAD: bool>(rows: &Rows, taker: &mut impl Taker) {
         if AHEAD {
             rows.prefetch(block, size);
         }
+        let numbers = scales_of_k(rows, block * size);
         // The second half of these is the first part of the nibbles, and not used.
         let bits = rows.dwords(block * size + 16);
-        q5_k_half::<0>(rows, taker, block, &bits);
-        q5_k_half::<1>(rows, taker, block, &bits);
-        scales_of_k(rows, taker, block, block * size);
+        q5_k_half::<0>(rows, taker, block, (&bits, &numbers));
+        q5_k_half::<1>(rows, taker, block, (&bits, &numbers));
     }
 }
 
@@ -142,23 +156,28 @@ fn q5_k_half<const HALF: usize>(
     rows: &Rows,
     taker: &mut impl Taker,
     block: usize,
-    bits: &[__m512i; PANEL],
+    (bits, numbers): (&[__m512i; PANEL], &[(__m512, __m512); 8]),
 ) {
     let fifth = _mm512_set1_epi8(16);
     let packed = rows.dwords(block * rows.kind.block_bytes() + 48 + 64 * HALF);
-    for (at, v) in packed.into_iter().enumerate() {
-        let part = 2 * HALF + at / 8;
-        let place = 64 * block + 16 * part + at % 8;
-        let shift = _mm_set_epi64x(0, 2 * part.cast_signed() as i64);
-        let bits = _mm512_srl_epi16(bits[at % 8], shift);
-        let low = _mm512_and_si512(_mm512_slli_epi16::<4>(bits), fifth);
-        let high = _mm512_and_si512(_mm512_slli_epi16::<3>(bits), fifth);
-        // SAFETY: the place is in this block.
+    each!(PART in [0 1] {
+        let shift = _mm_set_epi64x(0, (4 * HALF + 2 * PART).cast_signed() as i64);
+        let bits: [__m512i; 8] = std::array::from_fn(|at| _mm512_srl_epi16(bits[at], shift));
+        let low = std::array::from_fn(|at| {
+            let fifth = _mm512_and_si512(_mm512_slli_epi16::<4>(bits[at]), fifth);
+            _mm512_or_si512(low_nibbles(packed[8 * PART + at]), fifth)
+        });
+        let high = std::array::from_fn(|at| {
+            let fifth = _mm512_and_si512(_mm512_slli_epi16::<3>(bits[at]), fifth);
+            _mm512_or_si512(high_nibbles(packed[8 * PART + at]), fifth)
+        });
+        let group = 4 * HALF + 2 * PART;
+        // SAFETY: two of this block's eight groups.
         unsafe {
-            taker.weights(place, _mm512_or_si512(low_nibbles(v), low));
-            taker.weights(place + 8, _mm512_or_si512(high_nibbles(v), high));
+            taker.take::<8>(8 * block + group, low, numbers[group].0, numbers[group].1);
+            taker.take::<8>(8 * block + group + 1, high, numbers[group + 1].0, numbers[group + 1].1);
         }
-    }
+    });
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -169,20 +188,15 @@ fn q6_k<const AHEAD: bool>(rows: &Rows, taker: &mut impl Taker) {
             rows.prefetch(block, size);
         }
         let from = block * size;
-        let high = rows.dwords(from + 128);
-        q6_k_half::<0>(rows, taker, block, &high);
-        q6_k_half::<1>(rows, taker, block, &high);
         // The factor is the block's last two bytes.
         let [.., last] = rows.heads(from + 194);
         let d = halves(_mm512_srli_epi32::<16>(last));
-        for (four, v) in rows.heads(from + 192).into_iter().enumerate() {
-            for (at, by) in signed_bytes_of(v).into_iter().enumerate() {
-                let scales = _mm512_mul_ps(d, _mm512_cvtepi32_ps(by));
-                let offsets = _mm512_mul_ps(_mm512_set1_ps(32.0), scales);
-                // SAFETY: one of this block's sixteen groups.
-                unsafe { taker.close(16 * block + 4 * four + at, scales, offsets) };
-            }
-        }
+        let by = rows.heads(from + 192).map(|v| signed_bytes_of(v));
+        let scales: [__m512; 16] =
+            std::array::from_fn(|at| _mm512_mul_ps(d, _mm512_cvtepi32_ps(by[at / 4][at % 4])));
+        let high = rows.dwords(from + 128);
+        q6_k_half::<0>(rows, taker, block, (&high, &scales));
+        q6_k_half::<1>(rows, taker, block, (&high, &scales));
     }
 }
 
@@ -192,25 +206,27 @@ fn q6_k_half<const HALF: usize>(
     rows: &Rows,
     taker: &mut impl Taker,
     block: usize,
-    high: &[__m512i; PANEL],
+    (high, scales): (&[__m512i; PANEL], &[__m512; 16]),
 ) {
     let two = _mm512_set1_epi8(0x30);
     let low = rows.dwords(block * rows.kind.block_bytes() + 64 * HALF);
-    for at in 0..8 {
-        let (a, b, bits) = (low[at], low[8 + at], high[8 * HALF + at]);
-        let place = 64 * block + 32 * HALF + at;
-        let first = _mm512_and_si512(_mm512_slli_epi16::<4>(bits), two);
-        let second = _mm512_and_si512(_mm512_slli_epi16::<2>(bits), two);
-        let third = _mm512_and_si512(bits, two);
-        let fourth = _mm512_and_si512(_mm512_srli_epi16::<2>(bits), two);
-        // SAFETY: the places are in this block.
-        unsafe {
-            taker.weights(place, _mm512_or_si512(low_nibbles(a), first));
-            taker.weights(place + 8, _mm512_or_si512(low_nibbles(b), second));
-            taker.weights(place + 16, _mm512_or_si512(high_nibbles(a), third));
-            taker.weights(place + 24, _mm512_or_si512(high_nibbles(b), fourth));
-        }
-    }
+    // Group after group: first the low nibbles of both runs of dwords, then the high ones.
+    each!(AT in [0 1 2 3 4 5 6 7] {
+        let weights = std::array::from_fn(|at| {
+            let (bits, packed) = (high[8 * HALF + AT % 2 * 4 + at], low[AT % 4 * 4 + at]);
+            let (bits, nibbles) = match AT / 2 {
+                0 => (_mm512_slli_epi16::<4>(bits), low_nibbles(packed)),
+                1 => (_mm512_slli_epi16::<2>(bits), low_nibbles(packed)),
+                2 => (bits, high_nibbles(packed)),
+                _ => (_mm512_srli_epi16::<2>(bits), high_nibbles(packed)),
+            };
+            _mm512_or_si512(nibbles, _mm512_and_si512(bits, two))
+        });
+        let scales = scales[8 * HALF + AT];
+        let offsets = _mm512_mul_ps(_mm512_set1_ps(32.0), scales);
+        // SAFETY: one of this block's sixteen groups.
+        unsafe { taker.take::<4>(16 * block + 8 * HALF + AT, weights, scales, offsets) };
+    });
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -235,17 +251,16 @@ fn q8_0_pair<const COUNT: usize>(rows: &Rows, taker: &mut impl Taker, block: usi
     let size = rows.kind.block_bytes();
     let sign = _mm512_set1_epi8(i8::MIN);
     let quants = rows.dwords_of_two([block * size + 2, (block + COUNT - 1) * size + 2]);
-    for (at, v) in quants.into_iter().enumerate().take(8 * COUNT) {
-        // SAFETY: the place is in one of the blocks.
-        unsafe { taker.weights(8 * block + at, _mm512_xor_si512(v, sign)) };
-    }
-    for block in block..block + COUNT {
-        let [head, ..] = rows.heads(block * size);
-        let scales = halves(head);
-        let offsets = _mm512_mul_ps(_mm512_set1_ps(128.0), scales);
-        // SAFETY: a block is a group.
-        unsafe { taker.close(block, scales, offsets) };
-    }
+    each!(AT in [0 1] {
+        if AT < COUNT {
+            let weights = std::array::from_fn(|at| _mm512_xor_si512(quants[8 * AT + at], sign));
+            let [head, ..] = rows.heads((block + AT) * size);
+            let scales = halves(head);
+            let offsets = _mm512_mul_ps(_mm512_set1_ps(128.0), scales);
+            // SAFETY: a block is a group.
+            unsafe { taker.take::<8>(block + AT, weights, scales, offsets) };
+        }
+    });
 }
 
 /// Types with 32 weights of 4 bits, after a head of their own: four blocks at a time. `KIND` is the type.
@@ -278,19 +293,17 @@ fn q4_blocks<const KIND: u8, const COUNT: usize>(
     let packed = rows.dwords_of_four(std::array::from_fn(|at| {
         (block + at.min(COUNT - 1) + 1) * size - 16
     }));
-    for (at, v) in packed.into_iter().enumerate().take(4 * COUNT) {
-        let place = 8 * (block + at / 4) + at % 4;
-        // SAFETY: the places are in one of the blocks.
-        unsafe {
-            taker.weights(place, value::<KIND>(low_nibbles(v)));
-            taker.weights(place + 4, value::<KIND>(high_nibbles(v)));
+    each!(AT in [0 1 2 3] {
+        if AT < COUNT {
+            let weights = std::array::from_fn(|at| {
+                let packed = packed[4 * AT + at % 4];
+                value::<KIND>(if at < 4 { low_nibbles(packed) } else { high_nibbles(packed) })
+            });
+            let (scales, offsets) = scales_of_q4::<KIND>(rows, (block + AT) * size);
+            // SAFETY: a block is a group.
+            unsafe { taker.take::<8>(block + AT, weights, scales, offsets) };
         }
-    }
-    for block in block..block + COUNT {
-        let (scales, offsets) = scales_of_q4::<KIND>(rows, block * size);
-        // SAFETY: a block is a group.
-        unsafe { taker.close(block, scales, offsets) };
-    }
+    });
 }
 
 const Q4_1_KIND: u8 = TensorType::Q4_1 as u8;
