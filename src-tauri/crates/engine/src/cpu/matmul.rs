@@ -36,13 +36,16 @@ pub fn matmul(pool: &Pool, matrix: &Matrix, input: &Input, out: &mut [f32]) {
         length: out.len(),
         rows: matrix.rows(),
     };
-    let pairs = matrix.rows().div_ceil(PAIR);
-    let each = pairs.div_ceil(pool.threads() * 8).clamp(1, 8);
-    pool.run(pairs.div_ceil(each), &|task| {
-        for pair in task * each..pairs.min((task + 1) * each) {
-            compute(matrix, pair * PAIR, input, &tokens, out);
-        }
+    let chunk = chunk(pool, matrix.rows());
+    pool.run(matrix.rows().div_ceil(chunk), &|task| {
+        compute(matrix, task * chunk, chunk, input, &tokens, out);
     });
+}
+
+/// Rows that a task takes: several tasks for each thread, so that nobody waits long for the last one.
+fn chunk(pool: &Pool, rows: usize) -> usize {
+    let pairs = rows.div_ceil(PAIR);
+    PAIR * pairs.div_ceil(pool.threads() * 6).clamp(1, 16)
 }
 
 /// The same matrix of several experts: `experts` has the rows of all `count` of them. Token `i / per_token` goes through
@@ -72,12 +75,13 @@ pub fn matmul_experts(
         length: out.len(),
         rows,
     };
-    let pairs = rows.div_ceil(PAIR);
-    pool.run(used.len() * pairs, &|task| {
-        let expert = used[task / pairs];
+    let chunk = chunk(pool, rows);
+    let chunks = rows.div_ceil(chunk);
+    pool.run(used.len() * chunks, &|task| {
+        let expert = used[task / chunks];
         let matrix = experts.slice_rows(expert * rows, rows);
-        let first = task % pairs * PAIR;
-        compute(&matrix, first, input, &of_expert[expert], out);
+        let first = task % chunks * chunk;
+        compute(&matrix, first, chunk, input, &of_expert[expert], out);
     });
 }
 
@@ -124,14 +128,30 @@ struct Scratch {
     rows: Vec<f32>,
 }
 
-/// Computes two panels of rows, as far as there are, from row `first` on.
-fn compute(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
-    if !super::unpack::can_unpack(matrix.tensor_type()) {
-        return floats(matrix, first, input, places, out);
-    }
-    if places.len() <= FEW && few(matrix, first, input, places, out) {
+/// Computes `chunk` rows of the matrix, as far as there are, from row `first` on.
+fn compute(
+    matrix: &Matrix,
+    first: usize,
+    chunk: usize,
+    input: &Input,
+    places: &[Place],
+    out: Out,
+) {
+    let end = matrix.rows().min(first + chunk);
+    if places.len() <= FEW && few(matrix, first, end, input, places, out) {
         return;
     }
+    for first in (first..end).step_by(PAIR) {
+        if super::unpack::can_unpack(matrix.tensor_type()) {
+            pair(matrix, first, input, places, out);
+        } else {
+            floats(matrix, first, input, places, out);
+        }
+    }
+}
+
+/// Two panels of rows, as far as there are.
+fn pair(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
     let count = PAIR.min(matrix.rows() - first);
     SCRATCH.with_borrow_mut(|scratch| {
         for (at, panel) in scratch.panels.iter_mut().enumerate() {
@@ -147,13 +167,24 @@ fn compute(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: 
     });
 }
 
-/// The same for a few rows of the input, without storing panels; whether that can be done here.
-fn few(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) -> bool {
-    let end = matrix.rows().min(first + PAIR);
-    (first..end).step_by(PANEL).all(|first| {
-        let count = PANEL.min(end - first);
-        avx512::multiply_few(matrix, first, count, input, places, &mut |place, values| {
-            out.put(place, first, &values[..count]);
+/// A few rows of the input, without storing panels; whether that can be done here.
+///
+/// Each lane has its own run of neighbouring rows, so that memory is read in sixteen long streams, which the processor
+/// sees and reads ahead. Sixteen neighbouring rows would be many short ones.
+fn few(
+    matrix: &Matrix,
+    first: usize,
+    end: usize,
+    input: &Input,
+    places: &[Place],
+    out: Out,
+) -> bool {
+    let run = (end - first).div_ceil(PANEL);
+    (first..first + run).all(|first| {
+        avx512::multiply_few(matrix, (first, run, end), input, places, &mut |place, values| {
+            for (row, value) in (first..end).step_by(run).zip(values) {
+                out.put(place, row, &[*value]);
+            }
         })
     })
 }

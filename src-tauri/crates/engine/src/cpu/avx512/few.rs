@@ -17,12 +17,11 @@ use std::arch::x86_64::{
     _mm512_sub_ps,
 };
 
-/// The products of `count` rows from `first` on with a few tokens, if this processor and the type allow; returns whether
-/// it did.
+/// The products of sixteen rows (`first` and each `stride`th after it that is below `end`) with a few tokens, if this
+/// processor and the type allow; returns whether it did.
 pub(in crate::cpu) fn multiply_few(
     matrix: &Matrix,
-    first: usize,
-    count: usize,
+    (first, stride, end): (usize, usize, usize),
     input: &Input,
     places: &[Place],
     put: &mut impl FnMut(usize, &[f32; PANEL]),
@@ -31,7 +30,7 @@ pub(in crate::cpu) fn multiply_few(
         return false;
     }
     assert!(input.columns == matrix.columns() && places.iter().all(|place| place.token < input.count()));
-    let rows = Rows::new(matrix, first, count);
+    let rows = Rows::new(matrix, first, stride, end);
     let mut rest = places;
     while !rest.is_empty() {
         // SAFETY: the processor has the instructions, and the input has these tokens' columns.
@@ -89,7 +88,7 @@ unsafe fn products<const T: usize, const PLACES: usize>(
         sum: [_mm512_setzero_ps(); T],
         offset: [_mm512_setzero_ps(); T],
     };
-    unpack::<true>(rows, &mut tokens);
+    unpack(rows, &mut tokens);
     std::array::from_fn(|t| _mm512_sub_ps(tokens.sum[t], tokens.offset[t]))
 }
 

@@ -59,8 +59,7 @@ mod elsewhere {
 
     pub(in crate::cpu) fn multiply_few(
         _: &Matrix,
-        _: usize,
-        _: usize,
+        _: (usize, usize, usize),
         _: &Input,
         _: &[Place],
         _: &mut impl FnMut(usize, &[f32; PANEL]),

@@ -23,7 +23,7 @@ pub(in crate::cpu) fn fill(panel: &mut Panel, matrix: &Matrix, first: usize, cou
     assert!(panel.columns == matrix.columns() && panel.q.len() >= panel.columns * PANEL);
     assert!(panel.scales.len() >= groups * PANEL && panel.offsets.len() >= groups * PANEL);
     // SAFETY: the processor has the instructions.
-    unsafe { unpack::<false>(&Rows::new(matrix, first, count), panel) };
+    unsafe { unpack(&Rows::new(matrix, first, 1, first + count), panel) };
     true
 }
 

@@ -6,7 +6,7 @@ use super::super::panel::PANEL;
 use crate::files::TensorType;
 use crate::weights::Matrix;
 use std::arch::x86_64::{
-    __m512, __m512i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_loadu_si256,
+    __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256,
     _mm512_add_epi32, _mm512_and_si512, _mm512_castsi128_si512, _mm512_castsi256_si512,
     _mm512_castsi512_ps, _mm512_cmpgt_epu32_mask, _mm512_cvtepi32_epi16, _mm512_cvtph_ps,
     _mm512_inserti32x4, _mm512_inserti64x4, _mm512_loadu_ps, _mm512_loadu_si512,
@@ -26,11 +26,13 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// `count` rows from `first` on. A panel with fewer rows than sixteen repeats its last one: those lanes are computed
-    /// and not used.
-    pub(super) fn new(matrix: &Matrix, first: usize, count: usize) -> Self {
+    /// Row `first` and each `stride`th after it. What is not below `end` is the last row before it: those lanes are
+    /// computed and not used.
+    pub(super) fn new(matrix: &Matrix, first: usize, stride: usize, end: usize) -> Self {
         Self {
-            starts: std::array::from_fn(|row| matrix.row(first + row.min(count - 1)).as_ptr()),
+            starts: std::array::from_fn(|row| {
+                matrix.row((first + row * stride).min(end - 1)).as_ptr()
+            }),
             bytes: matrix.row_bytes(),
             kind: matrix.tensor_type(),
             columns: matrix.columns(),
@@ -42,18 +44,6 @@ impl Rows {
     fn place(&self, row: usize, at: usize, size: usize) -> *const u8 {
         debug_assert!(at + size <= self.bytes);
         self.starts[row].wrapping_add(at)
-    }
-
-    /// Asks for what lies as far behind a place of these rows as `ahead` says. There need not be anything.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn prefetch(&self, block: usize, size: usize) {
-        // The rows that follow are the next panel's.
-        let next = self.starts[0].wrapping_add(PANEL * (self.bytes + block * size));
-        for line in (0..PANEL * size).step_by(64) {
-            // SAFETY: a prefetch touches nothing, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(line).cast()) };
-        }
     }
 
     /// 64 bytes of each row from byte `at` on, as sixteen registers of which number `d` has each row's dword `d`.

@@ -55,27 +55,24 @@ pub(super) fn can_unpack(kind: TensorType) -> bool {
 /// Gives all of these rows to the taker.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn unpack<const AHEAD: bool>(rows: &Rows, taker: &mut impl Taker) {
+pub(super) fn unpack(rows: &Rows, taker: &mut impl Taker) {
     match rows.kind {
-        TensorType::Q4_K => q4_k::<AHEAD>(rows, taker),
-        TensorType::Q5_K => q5_k::<AHEAD>(rows, taker),
-        TensorType::Q6_K => q6_k::<AHEAD>(rows, taker),
-        TensorType::Q8_0 => q8_0::<AHEAD>(rows, taker),
-        TensorType::Q4_0 => q4::<AHEAD, { TensorType::Q4_0 as u8 }>(rows, taker),
-        TensorType::Q4_1 => q4::<AHEAD, { TensorType::Q4_1 as u8 }>(rows, taker),
-        TensorType::IQ4_NL => q4::<AHEAD, { TensorType::IQ4_NL as u8 }>(rows, taker),
-        TensorType::MXFP4 => q4::<AHEAD, { TensorType::MXFP4 as u8 }>(rows, taker),
+        TensorType::Q4_K => q4_k(rows, taker),
+        TensorType::Q5_K => q5_k(rows, taker),
+        TensorType::Q6_K => q6_k(rows, taker),
+        TensorType::Q8_0 => q8_0(rows, taker),
+        TensorType::Q4_0 => q4::<{ TensorType::Q4_0 as u8 }>(rows, taker),
+        TensorType::Q4_1 => q4::<{ TensorType::Q4_1 as u8 }>(rows, taker),
+        TensorType::IQ4_NL => q4::<{ TensorType::IQ4_NL as u8 }>(rows, taker),
+        TensorType::MXFP4 => q4::<{ TensorType::MXFP4 as u8 }>(rows, taker),
         _ => {}
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn q4_k<const AHEAD: bool>(rows: &Rows, taker: &mut impl Taker) {
+fn q4_k(rows: &Rows, taker: &mut impl Taker) {
     let size = rows.kind.block_bytes();
     for block in 0..rows.columns / 256 {
-        if AHEAD {
-            rows.prefetch(block, size);
-        }
         let numbers = scales_of_k(rows, block * size);
         q4_k_half::<0>(rows, taker, block, &numbers);
         q4_k_half::<1>(rows, taker, block, &numbers);
@@ -136,12 +133,9 @@ fn scales_of_k(rows: &Rows, from: usize) -> [(__m512, __m512); 8] {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn q5_k<const AHEAD: bool>(rows: &Rows, taker: &mut impl Taker) {
+fn q5_k(rows: &Rows, taker: &mut impl Taker) {
     let size = rows.kind.block_bytes();
     for block in 0..rows.columns / 256 {
-        if AHEAD {
-            rows.prefetch(block, size);
-        }
         let numbers = scales_of_k(rows, block * size);
         // The second half of these is the first part of the nibbles, and not used.
         let bits = rows.dwords(block * size + 16);
@@ -181,12 +175,9 @@ fn q5_k_half<const HALF: usize>(
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn q6_k<const AHEAD: bool>(rows: &Rows, taker: &mut impl Taker) {
+fn q6_k(rows: &Rows, taker: &mut impl Taker) {
     let size = rows.kind.block_bytes();
     for block in 0..rows.columns / 256 {
-        if AHEAD {
-            rows.prefetch(block, size);
-        }
         let from = block * size;
         // The factor is the block's last two bytes.
         let [.., last] = rows.heads(from + 194);
@@ -230,13 +221,10 @@ fn q6_k_half<const HALF: usize>(
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn q8_0<const AHEAD: bool>(rows: &Rows, taker: &mut impl Taker) {
+fn q8_0(rows: &Rows, taker: &mut impl Taker) {
     let size = rows.kind.block_bytes();
     let blocks = rows.columns / 32;
     for pair in 0..blocks / 2 {
-        if AHEAD {
-            rows.prefetch(2 * pair, 2 * size);
-        }
         q8_0_pair::<2>(rows, taker, 2 * pair);
     }
     if !blocks.is_multiple_of(2) {
@@ -265,12 +253,9 @@ fn q8_0_pair<const COUNT: usize>(rows: &Rows, taker: &mut impl Taker, block: usi
 
 /// Types with 32 weights of 4 bits, after a head of their own: four blocks at a time. `KIND` is the type.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn q4<const AHEAD: bool, const KIND: u8>(rows: &Rows, taker: &mut impl Taker) {
+fn q4<const KIND: u8>(rows: &Rows, taker: &mut impl Taker) {
     let blocks = rows.columns / 32;
     for four in 0..blocks / 4 {
-        if AHEAD {
-            rows.prefetch(4 * four, 4 * rows.kind.block_bytes());
-        }
         q4_blocks::<KIND, 4>(rows, taker, 4 * four);
     }
     let rest = blocks / 4 * 4;
