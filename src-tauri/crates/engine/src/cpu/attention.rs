@@ -6,15 +6,22 @@
 //! depends on its own sequence alone, whatever else is computed with it.
 
 use super::Pool;
-use super::kv_rows::{load_keys, load_values};
+use super::kv_rows::{head_of, load_keys, load_values};
+use super::look::{self, Looker, Looks, NOTHING, Page, Running};
 use super::norm::exp;
-use crate::kv::{PAGE_TOKENS, PageId, PageStore};
+use crate::kv::{KvType, PAGE_TOKENS, PageId, PageStore};
 use std::cell::RefCell;
 
 /// Rows of one sequence that a task takes.
 const TILE: usize = 16;
-/// Query heads that look at a page together.
-const HEADS: usize = 4;
+/// So few queries read a page of halves as it is kept; for more, it is brought into floats first.
+const FEW: usize = 6;
+/// Queries that look at a page one after the other, at most.
+const MANY: usize = 48;
+const NOBODY: Looker = Looker {
+    query: &[],
+    seen: (0, 0),
+};
 
 /// What attention computes.
 #[derive(Debug, Clone, Copy)]
@@ -145,18 +152,6 @@ struct Scratch {
     running: Vec<Running>,
 }
 
-/// The softmax of a row and head so far.
-#[derive(Debug, Clone, Copy)]
-struct Running {
-    largest: f32,
-    sum: f32,
-}
-
-const NOTHING: Running = Running {
-    largest: f32::NEG_INFINITY,
-    sum: 0.0,
-};
-
 impl Scratch {
     /// The results of a task for one head of keys: `[rows, heads / kv_heads, value_dim]`.
     fn compute(
@@ -176,39 +171,76 @@ impl Scratch {
         let first = task.sequence.start + task.row;
         let (oldest, newest) = (window_start(spec, first), first + task.rows - 1);
         for page in oldest / PAGE_TOKENS..=newest / PAGE_TOKENS {
-            self.load(spec, store, layer, task.sequence.pages[page], head);
-            for row in 0..task.rows {
-                let position = first + row;
-                let seen = seen(spec, position, page);
-                if seen.0 < seen.1 {
-                    let from =
-                        ((task.first + task.row + row) * spec.heads + head * shared) * spec.key_dim;
-                    let queries = &queries[from..from + shared * spec.key_dim];
-                    self.look(spec, queries, row * shared, shared, seen);
-                }
-            }
+            let kept = (
+                store.keys(task.sequence.pages[page], layer),
+                store.values(task.sequence.pages[page], layer),
+            );
+            self.look(
+                spec,
+                store.shape().kv_type,
+                kept,
+                queries,
+                (task, head, page),
+            );
         }
         self.finish(spec, head, shared);
         &self.sums
     }
 
+    /// Lets all rows and heads of a task look at a page.
+    fn look(
+        &mut self,
+        spec: &AttentionSpec,
+        kind: KvType,
+        (keys, values): (&[u8], &[u8]),
+        queries: &[f32],
+        (task, head, page): (&Task, usize, usize),
+    ) {
+        let shared = spec.heads / spec.kv_heads;
+        let kept = if reads_as_kept(spec, kind, task.rows * shared) {
+            let keys = head_of(kind, keys, head, spec.key_dim);
+            let values = head_of(kind, values, head, spec.value_dim);
+            match kind {
+                KvType::F16 => Page::Halves(keys, values),
+                _ => Page::Quants(keys, values),
+            }
+        } else {
+            self.load(spec, kind, keys, values, head);
+            Page::Floats(&self.keys, &self.values)
+        };
+        let looks = looks(spec);
+        let seen = |row: usize| seen(spec, task.sequence.start + task.row + row, page);
+        // Rows that see nothing of a page are the first ones or, with a window, the last: the others are neighbours.
+        let mut rows = (0..task.rows).filter(|row| seen(*row).0 < seen(*row).1);
+        let Some(first) = rows.next() else { return };
+        let all = first * shared..(rows.next_back().unwrap_or(first) + 1) * shared;
+        for from in all.clone().step_by(MANY) {
+            let count = MANY.min(all.end - from);
+            let mut lookers = [NOBODY; MANY];
+            for (looker, at) in lookers.iter_mut().zip(from..from + count) {
+                let row = task.first + task.row + at / shared;
+                let query = (row * spec.heads + head * shared + at % shared) * spec.key_dim;
+                *looker = Looker {
+                    query: &queries[query..query + spec.key_dim],
+                    seen: seen(at / shared),
+                };
+            }
+            let running = &mut self.running[from..from + count];
+            let sums = &mut self.sums[from * spec.value_dim..];
+            look::look(&looks, kept, &lookers[..count], running, sums);
+        }
+    }
+
     fn load(
         &mut self,
         spec: &AttentionSpec,
-        store: &PageStore,
-        layer: usize,
-        page: PageId,
+        kind: KvType,
+        keys: &[u8],
+        values: &[u8],
         head: usize,
     ) {
-        let kind = store.shape().kv_type;
         self.keys.resize(spec.key_dim * PAGE_TOKENS, 0.0);
-        load_keys(
-            kind,
-            store.keys(page, layer),
-            head,
-            spec.key_dim,
-            &mut self.keys,
-        );
+        load_keys(kind, keys, head, spec.key_dim, &mut self.keys);
         self.values.resize(spec.value_dim * PAGE_TOKENS, 0.0);
         if spec.values_in_keys {
             for (dim, keys) in self
@@ -222,58 +254,8 @@ impl Scratch {
                 }
             }
         } else {
-            load_values(
-                kind,
-                store.values(page, layer),
-                head,
-                spec.value_dim,
-                &mut self.values,
-            );
+            load_values(kind, values, head, spec.value_dim, &mut self.values);
         }
-    }
-
-    /// Lets the heads of one row look at the loaded page, some at a time.
-    fn look(
-        &mut self,
-        spec: &AttentionSpec,
-        queries: &[f32],
-        from: usize,
-        shared: usize,
-        seen: (usize, usize),
-    ) {
-        let mut head = 0;
-        while head + HEADS <= shared {
-            self.look_together::<HEADS>(spec, &queries[head * spec.key_dim..], from + head, seen);
-            head += HEADS;
-        }
-        while head < shared {
-            self.look_together::<1>(spec, &queries[head * spec.key_dim..], from + head, seen);
-            head += 1;
-        }
-    }
-
-    fn look_together<const N: usize>(
-        &mut self,
-        spec: &AttentionSpec,
-        queries: &[f32],
-        from: usize,
-        seen: (usize, usize),
-    ) {
-        let mut weights = scores::<N>(queries, spec.key_dim, &self.keys);
-        let width = spec.value_dim;
-        let sums = &mut self.sums[from * width..][..N * width];
-        let heads = weights
-            .iter_mut()
-            .zip(&mut self.running[from..])
-            .zip(sums.chunks_exact_mut(width));
-        for ((weights, running), sums) in heads {
-            let kept = to_weights(spec, weights, seen, running);
-            running.sum = running.sum * kept + sum_of(weights);
-            for sum in sums.iter_mut() {
-                *sum *= kept;
-            }
-        }
-        add_values::<N>(&weights, &self.values, width, sums);
     }
 
     /// Divides by the sums, sinks included.
@@ -298,6 +280,25 @@ impl Scratch {
     }
 }
 
+/// Whether it is worth it, and possible, to read a page as it is kept.
+fn reads_as_kept(spec: &AttentionSpec, kind: KvType, queries: usize) -> bool {
+    let worth = match kind {
+        KvType::F32 => false,
+        KvType::F16 => queries <= FEW,
+        KvType::Q8_0 => true,
+    };
+    worth && !spec.values_in_keys && look::reads_as_kept()
+}
+
+fn looks(spec: &AttentionSpec) -> Looks {
+    Looks {
+        key_dim: spec.key_dim,
+        value_dim: spec.value_dim,
+        scale: spec.scale,
+        softcap: spec.softcap,
+    }
+}
+
 /// The first position that a row at `position` sees.
 fn window_start(spec: &AttentionSpec, position: usize) -> usize {
     spec.window
@@ -309,101 +310,4 @@ fn seen(spec: &AttentionSpec, position: usize, page: usize) -> (usize, usize) {
     let base = page * PAGE_TOKENS;
     let from = window_start(spec, position).saturating_sub(base);
     (from, (position + 1).saturating_sub(base).min(PAGE_TOKENS))
-}
-
-type PageRow = [f32; PAGE_TOKENS];
-
-/// `Σ query · key` for each position of a page and each of `N` neighbouring heads.
-fn scores<const N: usize>(queries: &[f32], dim: usize, keys: &[f32]) -> [PageRow; N] {
-    let mut scores = [[0.0; PAGE_TOKENS]; N];
-    for (at, keys) in keys.as_chunks::<PAGE_TOKENS>().0.iter().enumerate() {
-        for (head, scores) in scores.iter_mut().enumerate() {
-            let query = queries[head * dim + at];
-            for (score, key) in scores.iter_mut().zip(keys) {
-                *score = query.mul_add(*key, *score);
-            }
-        }
-    }
-    scores
-}
-
-/// From scores to weights `e^(score − largest)`; returns the factor on what was summed with the largest score before.
-fn to_weights(
-    spec: &AttentionSpec,
-    scores: &mut PageRow,
-    seen: (usize, usize),
-    running: &mut Running,
-) -> f32 {
-    for score in scores.iter_mut() {
-        *score *= spec.scale;
-    }
-    if let Some(cap) = spec.softcap {
-        for score in scores.iter_mut() {
-            *score = cap * (*score / cap).tanh();
-        }
-    }
-    let before = running.largest;
-    let largest = scores[seen.0..seen.1]
-        .iter()
-        .fold(before, |largest, score| largest.max(*score));
-    running.largest = largest;
-    for (at, score) in scores.iter_mut().enumerate() {
-        let weight = exp(*score - largest);
-        *score = if at >= seen.0 && at < seen.1 {
-            weight
-        } else {
-            0.0
-        };
-    }
-    exp(before - largest)
-}
-
-fn sum_of(weights: &PageRow) -> f32 {
-    let mut lanes = *weights;
-    let mut width = PAGE_TOKENS / 2;
-    while width > 0 {
-        for at in 0..width {
-            lanes[at] += lanes[at + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
-
-/// `sums[head] += Σ weight · value` over a page, position after position.
-fn add_values<const N: usize>(
-    weights: &[PageRow; N],
-    values: &[f32],
-    width: usize,
-    sums: &mut [f32],
-) {
-    const PART: usize = 32;
-    let whole = width / PART * PART;
-    for from in (0..whole).step_by(PART) {
-        let mut parts = [[0.0_f32; PART]; N];
-        for (head, part) in parts.iter_mut().enumerate() {
-            part.copy_from_slice(&sums[head * width + from..][..PART]);
-        }
-        for position in 0..PAGE_TOKENS {
-            let values: &[f32; PART] = values[position * width + from..]
-                .first_chunk()
-                .unwrap_or(&[0.0; PART]);
-            for (part, weights) in parts.iter_mut().zip(weights) {
-                for (sum, value) in part.iter_mut().zip(values) {
-                    *sum = weights[position].mul_add(*value, *sum);
-                }
-            }
-        }
-        for (head, part) in parts.iter().enumerate() {
-            sums[head * width + from..][..PART].copy_from_slice(part);
-        }
-    }
-    for (head, weights) in weights.iter().enumerate() {
-        for at in whole..width {
-            let sum = &mut sums[head * width + at];
-            for (position, weight) in weights.iter().enumerate() {
-                *sum = weight.mul_add(values[position * width + at], *sum);
-            }
-        }
-    }
 }

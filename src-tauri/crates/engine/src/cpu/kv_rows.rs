@@ -115,6 +115,12 @@ impl Places {
     }
 }
 
+/// The bytes of a page that are one head's.
+pub(super) fn head_of(kind: KvType, page: &[u8], head: usize, dim: usize) -> &[u8] {
+    let head_bytes = PAGE_TOKENS * kind.bytes(dim);
+    &page[head * head_bytes..][..head_bytes]
+}
+
 /// A head's keys of a page as floats, `[dim, PAGE_TOKENS]`.
 pub(super) fn load_keys(kind: KvType, page: &[u8], head: usize, dim: usize, out: &mut [f32]) {
     load(kind, page, head, dim, out, |at| {
@@ -137,8 +143,7 @@ fn load(
     out: &mut [f32],
     scale_of: impl Fn(usize) -> usize,
 ) {
-    let head_bytes = PAGE_TOKENS * kind.bytes(dim);
-    let bytes = &page[head * head_bytes..][..head_bytes];
+    let bytes = head_of(kind, page, head, dim);
     match kind {
         KvType::F32 => {
             for (out, bytes) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {

@@ -5,11 +5,16 @@
 //! one token and many take the same path, with the same sums in the same order.
 
 use super::input::Input;
-use super::panel::{PANEL, Panel};
-use super::{Pool, float};
+use super::panel::{self, PANEL, Panel};
+use super::{Pool, avx512, float};
 use crate::files::TensorType;
 use crate::weights::Matrix;
 use std::cell::RefCell;
+
+/// Rows of a matrix that are computed side by side: two panels.
+const PAIR: usize = 2 * PANEL;
+/// So few rows of the input are multiplied while a matrix is unpacked.
+const FEW: usize = 8;
 
 /// Whether the kernels compute with weights of this type.
 pub fn can_compute(kind: TensorType) -> bool {
@@ -31,13 +36,16 @@ pub fn matmul(pool: &Pool, matrix: &Matrix, input: &Input, out: &mut [f32]) {
         length: out.len(),
         rows: matrix.rows(),
     };
-    let panels = matrix.rows().div_ceil(PANEL);
-    let each = panels.div_ceil(pool.threads() * 8).clamp(1, 16);
-    pool.run(panels.div_ceil(each), &|task| {
-        for panel in task * each..panels.min((task + 1) * each) {
-            compute(matrix, panel * PANEL, input, &tokens, out);
-        }
+    let chunk = chunk(pool, matrix.rows());
+    pool.run(matrix.rows().div_ceil(chunk), &|task| {
+        compute(matrix, task * chunk, chunk, input, &tokens, out);
     });
+}
+
+/// Rows that a task takes: several tasks for each thread, so that nobody waits long for the last one.
+fn chunk(pool: &Pool, rows: usize) -> usize {
+    let pairs = rows.div_ceil(PAIR);
+    PAIR * pairs.div_ceil(pool.threads() * 6).clamp(1, 16)
 }
 
 /// The same matrix of several experts: `experts` has the rows of all `count` of them. Token `i / per_token` goes through
@@ -67,17 +75,13 @@ pub fn matmul_experts(
         length: out.len(),
         rows,
     };
-    let panels = rows.div_ceil(PANEL);
-    pool.run(used.len() * panels, &|task| {
-        let expert = used[task / panels];
+    let chunk = chunk(pool, rows);
+    let chunks = rows.div_ceil(chunk);
+    pool.run(used.len() * chunks, &|task| {
+        let expert = used[task / chunks];
         let matrix = experts.slice_rows(expert * rows, rows);
-        compute(
-            &matrix,
-            task % panels * PANEL,
-            input,
-            &of_expert[expert],
-            out,
-        );
+        let first = task % chunks * chunk;
+        compute(&matrix, first, chunk, input, &of_expert[expert], out);
     });
 }
 
@@ -120,31 +124,80 @@ thread_local! {
 
 #[derive(Debug, Default)]
 struct Scratch {
-    panel: Panel,
+    panels: [Panel; 2],
     rows: Vec<f32>,
 }
 
-/// Computes the panel of rows that begins with row `first`.
-fn compute(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
-    let count = PANEL.min(matrix.rows() - first);
-    SCRATCH.with_borrow_mut(|scratch| {
+/// Computes `chunk` rows of the matrix, as far as there are, from row `first` on.
+fn compute(matrix: &Matrix, first: usize, chunk: usize, input: &Input, places: &[Place], out: Out) {
+    let end = matrix.rows().min(first + chunk);
+    if places.len() <= FEW && few(matrix, first, end, input, places, out) {
+        return;
+    }
+    for first in (first..end).step_by(PAIR) {
         if super::unpack::can_unpack(matrix.tensor_type()) {
-            scratch.panel.fill(matrix, first, count);
-            scratch.panel.multiply(input, places, |place, values| {
-                out.put(place, first, &values[..count]);
-            });
+            pair(matrix, first, input, places, out);
         } else {
-            float::multiply(
-                matrix,
-                first,
-                count,
-                &mut scratch.rows,
-                input,
-                places,
-                |place, from, values| {
-                    out.put(place, first + from, values);
-                },
-            );
+            floats(matrix, first, input, places, out);
         }
+    }
+}
+
+/// Two panels of rows, as far as there are.
+fn pair(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
+    let count = PAIR.min(matrix.rows() - first);
+    SCRATCH.with_borrow_mut(|scratch| {
+        for (at, panel) in scratch.panels.iter_mut().enumerate() {
+            if let Some(count @ 1..) = count.checked_sub(at * PANEL) {
+                panel.fill(matrix, first + at * PANEL, count.min(PANEL));
+            }
+        }
+        let filled = count.div_ceil(PANEL);
+        panel::multiply(
+            &scratch.panels,
+            filled,
+            input,
+            places,
+            |place, at, values| {
+                let count = PANEL.min(count - at * PANEL);
+                out.put(place, first + at * PANEL, &values[..count]);
+            },
+        );
+    });
+}
+
+/// A few rows of the input, without storing panels; whether that can be done here.
+///
+/// Each lane has its own run of neighbouring rows, so that memory is read in sixteen long streams, which the processor
+/// sees and reads ahead. Sixteen neighbouring rows would be many short ones.
+fn few(
+    matrix: &Matrix,
+    first: usize,
+    end: usize,
+    input: &Input,
+    places: &[Place],
+    out: Out,
+) -> bool {
+    let run = (end - first).div_ceil(PANEL);
+    (first..first + run).all(|first| {
+        avx512::multiply_few(
+            matrix,
+            (first, run, end),
+            input,
+            places,
+            &mut |place, values| {
+                for (row, value) in (first..end).step_by(run).zip(values) {
+                    out.put(place, row, &[*value]);
+                }
+            },
+        )
+    })
+}
+
+fn floats(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
+    let count = PAIR.min(matrix.rows() - first);
+    SCRATCH.with_borrow_mut(|scratch| {
+        let put = |place, from, values: &[f32]| out.put(place, first + from, values);
+        float::multiply(matrix, first, count, &mut scratch.rows, input, places, put);
     });
 }

@@ -11,6 +11,9 @@ mod float;
 pub mod gated_delta;
 mod input;
 mod kv_rows;
+mod look;
+#[cfg(target_arch = "x86_64")]
+mod look_avx512;
 mod matmul;
 mod norm;
 mod panel;

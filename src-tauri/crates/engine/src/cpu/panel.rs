@@ -93,32 +93,20 @@ impl Panel {
         }
     }
 
-    /// Tells `put` the sixteen products with each of these rows of the input.
-    pub(super) fn multiply(
-        &self,
-        input: &Input,
-        places: &[Place],
-        mut put: impl FnMut(usize, &[f32; PANEL]),
-    ) {
-        if avx512::multiply(self, input, places, &mut put) {
-            return;
-        }
-        for place in places {
-            put(place.out, &self.product(input, place.token));
-        }
-    }
-
     /// The sixteen products with one row of the input, on any processor.
     pub(super) fn product(&self, input: &Input, token: usize) -> [f32; PANEL] {
         let x = &input.quants[token * self.columns..][..self.columns];
         let scales = &input.scales[token * self.columns / GROUP..];
-        let sums = &input.sums[token * self.columns / 16..];
+        let sums = match self.group {
+            16 => &input.half_sums[token * self.columns / 16..],
+            _ => &input.sums[token * self.columns / GROUP..],
+        };
         let (mut sum, mut offset) = ([0.0_f32; PANEL], [0.0_f32; PANEL]);
         let weights = self.q.chunks_exact(self.group * PANEL);
         for (group, (q, x)) in weights.zip(x.chunks_exact(self.group)).enumerate() {
             let whole = whole_sums(q, x);
             let scale = scales[group * self.group / GROUP];
-            let inputs = group_sum(sums, group, self.group);
+            let inputs = sums[group];
             let (by, from) = (
                 &self.scales[group * PANEL..],
                 &self.offsets[group * PANEL..],
@@ -137,12 +125,22 @@ impl Panel {
     }
 }
 
-/// What the inputs of a group stand for, summed.
-pub(super) fn group_sum(sums: &[f32], group: usize, size: usize) -> f32 {
-    if size == 16 {
-        sums[group]
-    } else {
-        sums[2 * group] + sums[2 * group + 1]
+/// Tells `put` the products of the first `count` panels with each of these rows of the input: a place of the result, which
+/// panel, sixteen products.
+pub(super) fn multiply(
+    panels: &[Panel; 2],
+    count: usize,
+    input: &Input,
+    places: &[Place],
+    mut put: impl FnMut(usize, usize, &[f32; PANEL]),
+) {
+    if avx512::multiply(panels, count, input, places, &mut put) {
+        return;
+    }
+    for (at, panel) in panels.iter().enumerate().take(count) {
+        for place in places {
+            put(place.out, at, &panel.product(input, place.token));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Kernels against plain sums in `f64`, and against themselves: alone and together, with one thread and with several.
 
+use super::look::{self, Looker, Looks, Page, Running};
 use super::unpack::{group_of, unpacker};
 use super::*;
 use crate::files::{TensorType, dequant};
@@ -558,6 +559,89 @@ fn attention_is_a_softmax_over_what_is_seen() {
     };
     check_attention(KvType::F32, compressed, &inside, 1e-5);
     check_attention(KvType::Q8_0, compressed, &inside, 2e-2);
+}
+
+type Look = fn(&Looks, Page, &[Looker], &mut [Running], &mut [f32]);
+
+/// Queries with different sights at one page, in all the numbers that are computed together.
+#[test]
+fn vectors_look_as_the_portable_code_does() {
+    for (key_dim, value_dim) in [(64, 64), (20, 12), (96, 33), (1, 130), (80, 80)] {
+        let keys = noise(key_dim * PAGE_TOKENS, 1);
+        let values = noise(value_dim * PAGE_TOKENS, 2);
+        let queries = noise(17 * key_dim, 3);
+        for softcap in [None, Some(1.5)] {
+            let looks = Looks {
+                key_dim,
+                value_dim,
+                scale: 0.7,
+                softcap,
+            };
+            let lookers: Vec<Looker> = (0..17)
+                .map(|at| Looker {
+                    query: &queries[at * key_dim..][..key_dim],
+                    seen: (at / 3, PAGE_TOKENS - at),
+                })
+                .collect();
+            let result = |look: Look, count: usize| {
+                let mut running = vec![look::NOTHING; count];
+                let mut sums = vec![0.0; count * value_dim];
+                for _ in 0..2 {
+                    let page = Page::Floats(&keys, &values);
+                    look(&looks, page, &lookers[..count], &mut running, &mut sums);
+                }
+                let running = running.iter().flat_map(|of| [of.largest, of.sum]);
+                running.chain(sums).map(f32::to_bits).collect::<Vec<_>>()
+            };
+            for count in 1..=17 {
+                assert_eq!(
+                    result(look::look, count),
+                    result(look::look_portably, count),
+                    "{count} queries, {looks:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Few rows read pages as they are kept, many bring them into floats: with the same result.
+#[test]
+fn pages_are_read_alike_as_they_are_kept() {
+    for kind in [KvType::F16, KvType::Q8_0] {
+        let held = Held::new(kind, SIZES, &[70]);
+        let spec = AttentionSpec {
+            heads: 2,
+            ..spec(SIZES)
+        };
+        let queries = noise(8 * 2 * SIZES.key_dim, 5);
+        let run = |start: usize, queries: &[f32]| {
+            let count = queries.len() / (2 * SIZES.key_dim);
+            let sequence = Sequence {
+                pages: &held.pages[0],
+                start,
+                count,
+            };
+            let mut out = vec![0.0; count * 2 * SIZES.value_dim];
+            attention(
+                &Pool::new(1),
+                &spec,
+                &held.store,
+                1,
+                queries,
+                &[sequence],
+                &mut out,
+            );
+            out
+        };
+        let together = run(60, &queries);
+        for (row, (queries, expected)) in queries
+            .chunks_exact(2 * SIZES.key_dim)
+            .zip(together.chunks_exact(2 * SIZES.value_dim))
+            .enumerate()
+        {
+            assert_eq!(run(60 + row, queries), expected, "{kind:?}, row {row}");
+        }
+    }
 }
 
 #[test]
