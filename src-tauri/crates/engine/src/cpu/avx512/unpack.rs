@@ -219,7 +219,6 @@ fn q6_k_half<const HALF: usize>(
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn q8_0(rows: &Rows, taker: &mut impl Taker) {
-    let size = rows.kind.block_bytes();
     let blocks = rows.columns / 32;
     for pair in 0..blocks / 2 {
         q8_0_pair::<2>(rows, taker, 2 * pair);
