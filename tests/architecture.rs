@@ -108,8 +108,6 @@ fn only_telemetry_reads_proc() {
             .strip_prefix(root())
             .expect("it lies in the repository");
         let may = path.starts_with("src-tauri/crates/telemetry") || path.starts_with("tests");
-        // The processor time of its own thread, which bounds a template's.
-        let may = may || path.ends_with("engine/src/template/bounded.rs");
         // A bench measures itself.
         let may = may || path.starts_with("src-tauri/crates/engine/benches");
         // The worker writes its own oom_score_adj and reads nothing.

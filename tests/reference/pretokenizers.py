@@ -116,4 +116,5 @@ def main(program: str) -> None:
     print(len(results), "different results for", len(of_name), "names,", target.stat().st_size, "bytes")
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,11 +1,14 @@
 //! minijinja made to behave like the Jinja that `transformers` runs chat templates with.
 //!
 //! A template is a program of a stranger: it deliberately gets no file, no clock but the date, no other template. Invariant:
-//! fuel bounds its steps and the texts it makes, [`fenced`] what it can pile up, [`super::bounded`] its stack.
+//! fuel bounds its steps and the texts it makes, [`super::weighed`] what a step may look into, [`fenced`] what it can pile
+//! up, [`super::bounded`] its stack.
 
 use super::json::{MAX_BYTES, tojson};
 use super::print::text_of;
 use super::source::{FENCE, prepared};
+use super::weighed::{self, FACTOR, TICK, WEIGH};
+use super::weight::{factor, tick, weigh};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State};
@@ -30,6 +33,7 @@ pub(super) fn environment(source: &str) -> Result<Environment<'static>, Error> {
         .trim_blocks(true)
         .lstrip_blocks(true)
         .build()?;
+    let source = weighed::weighed(&prepared(source), &syntax).map_err(refused)?;
     environment.set_syntax(syntax);
     environment.set_debug(false);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
@@ -41,9 +45,15 @@ pub(super) fn environment(source: &str) -> Result<Environment<'static>, Error> {
     environment.add_filter("join", join);
     environment.add_filter("indent", indent);
     environment.add_filter("string", as_text);
+    environment.add_filter("sum", sum);
     environment.add_filter(FENCE, fenced);
+    environment.add_filter(WEIGH, super::weight::weighed);
+    environment.add_filter(FACTOR, factor);
+    environment.add_filter(TICK, tick);
     environment.add_test("iterable", is_iterable);
-    environment.add_template_owned(NAME, prepared(source))?;
+    // It prints all that there is, at any length; `transformers` has none.
+    environment.remove_global("debug");
+    environment.add_template_owned(NAME, source)?;
     Ok(environment)
 }
 
@@ -79,19 +89,22 @@ fn is_iterable(value: Value) -> bool {
     !value.is_none() && value.try_iter().is_ok()
 }
 
-fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
-    match value.as_str() {
-        Some(text) => out.write_str(text)?,
-        None => out.write_str(&text_of(value)?)?,
+fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    if let Some(text) = value.as_str() {
+        out.write_str(text)?;
+    } else {
+        weigh(state, value)?;
+        out.write_str(&text_of(value)?)?;
     }
     Ok(())
 }
 
 /// A value as Python's `str` has it.
-fn as_text(value: Value) -> Result<Value, Error> {
+fn as_text(state: &State, value: Value) -> Result<Value, Error> {
     if value.kind() == ValueKind::String {
         return Ok(value);
     }
+    weigh(state, &value)?;
     Ok(text_of(&value)?.into())
 }
 
@@ -100,7 +113,13 @@ fn as_text(value: Value) -> Result<Value, Error> {
     clippy::needless_pass_by_value,
     reason = "minijinja hands arguments over"
 )]
-fn join(values: Value, joiner: Option<String>, options: Kwargs) -> Result<String, Error> {
+fn join(
+    state: &State,
+    values: Value,
+    joiner: Option<String>,
+    options: Kwargs,
+) -> Result<String, Error> {
+    weigh(state, &values)?;
     let named: Option<String> = options.get("d")?;
     let joiner = joiner.or(named).unwrap_or_default();
     let attribute: Option<String> = options.get("attribute")?;
@@ -121,6 +140,21 @@ fn join(values: Value, joiner: Option<String>, options: Kwargs) -> Result<String
         }
     }
     Ok(text)
+}
+
+/// Jinja's `sum`, of numbers alone: it adds one by one, and with lists or texts that is all so far for each.
+fn sum(
+    state: &State,
+    values: Value,
+    attribute: Option<&str>,
+    start: Option<Value>,
+    options: Kwargs,
+) -> Result<Value, Error> {
+    let start = start.or(options.get("start")?);
+    if start.as_ref().is_some_and(|start| !start.is_number()) {
+        return Err(refused("only numbers can be summed up"));
+    }
+    minijinja::filters::sum(state, values, attribute, start, options)
 }
 
 /// All lines but the first, or all, moved to the right; blank ones stay, unless asked for.

@@ -4,7 +4,7 @@
 //! than [`MAX_DEPTH`] are refused. Invariant: no text longer than [`MAX_BYTES`] is made.
 
 use minijinja::value::{Kwargs, Value, ValueKind};
-use minijinja::{Error, ErrorKind};
+use minijinja::{Error, ErrorKind, State};
 
 /// Deepest nesting that is written. Python itself stops near 1,000.
 const MAX_DEPTH: usize = 128;
@@ -68,7 +68,13 @@ fn indent_of(value: Option<&Value>) -> Result<Option<String>, Error> {
     clippy::needless_pass_by_value,
     reason = "minijinja hands arguments over"
 )]
-pub(super) fn tojson(value: Value, indent: Option<Value>, options: Kwargs) -> Result<Value, Error> {
+pub(super) fn tojson(
+    state: &State,
+    value: Value,
+    indent: Option<Value>,
+    options: Kwargs,
+) -> Result<Value, Error> {
+    super::weight::weigh(state, &value)?;
     let mut writer = Writer {
         style: Style::from(indent.as_ref(), &options)?,
         text: String::new(),

@@ -1,6 +1,7 @@
 //! Methods of Python's values that chat templates call, beside those of minijinja's own `pycompat`.
 
 use super::environment::refused;
+use super::weight::{weigh, weigh_bytes};
 use minijinja::value::{Kwargs, Value, ValueKind, from_args};
 use minijinja::{Error, State};
 
@@ -14,6 +15,14 @@ pub(super) fn call(
     method: &str,
     args: &[Value],
 ) -> Result<Value, Error> {
+    // Texts are gone through whole, lists are compared with: what costs no fuel of itself.
+    for argument in args {
+        weigh(state, argument)?;
+    }
+    weigh_bytes(state, value.as_str().map_or(0, str::len))?;
+    if method == "count" {
+        weigh(state, value)?;
+    }
     match (value.kind(), method) {
         (ValueKind::String, "removeprefix" | "removesuffix") => cut(value, method, args),
         (ValueKind::String, "partition" | "rpartition") => partition(value, method, args),

@@ -16,6 +16,8 @@ mod reference;
 mod source;
 #[cfg(test)]
 mod tests;
+mod weighed;
+mod weight;
 
 pub use context::Guard;
 pub use named::Sources;
@@ -61,7 +63,7 @@ impl Error {
 /// The longest prompt that a template may make.
 const MAX_PROMPT_BYTES: usize = 64 << 20;
 /// Steps that any rendering may take.
-const LEAST_FUEL: u64 = 200_000;
+const LEAST_FUEL: u64 = 500_000;
 /// Marks where an open turn ends, so that what the template writes after it can be cut off.
 const OPEN_END: &str = "WICK-THE-TURN-GOES-ON";
 

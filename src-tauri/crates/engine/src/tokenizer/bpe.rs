@@ -16,6 +16,8 @@ pub(super) struct Bpe {
     words: Option<Words>,
     /// Symbols that only stand between characters and tokens; their ids follow the vocabulary's.
     between: HashMap<String, u32>,
+    /// The symbols of single bytes, where pieces are written in them.
+    bytes: Vec<Option<u32>>,
     /// From two symbols to the merge's rank and what it makes.
     merges: HashMap<(u32, u32), (u32, u32)>,
 }
@@ -56,11 +58,14 @@ impl Bpe {
                 lowercase: lowercase.unwrap_or(name != "whitespace"),
             }),
             between: HashMap::new(),
+            bytes: Vec::new(),
             merges: HashMap::new(),
         };
         for (rank, merge) in (0..).zip(texts(metadata, "tokenizer.ggml.merges")?) {
             bpe.learn(vocabulary, rank, &merge)?;
         }
+        let symbol = |byte| bpe.known(vocabulary, char_of(byte).encode_utf8(&mut [0; 4]));
+        bpe.bytes = (0..=255).map(symbol).collect();
         Ok(bpe)
     }
 
@@ -121,6 +126,10 @@ impl Bpe {
         let mut written = String::new();
         for piece in self.pre.split(text) {
             if self.pre.writing == Writing::Bytes {
+                if let Some(id) = self.single(vocabulary, &piece) {
+                    ids.push(id);
+                    continue;
+                }
                 written.clear();
                 written.extend(piece.bytes().map(char_of));
                 self.encode_piece(vocabulary, &written, self.pre.ignore_merges, ids);
@@ -128,6 +137,23 @@ impl Bpe {
             }
             let lines = self.pre.whole_lines && piece.bytes().all(|byte| byte == b'\n');
             self.encode_piece(vocabulary, &piece, lines || self.pre.ignore_merges, ids);
+        }
+    }
+
+    /// The token of a piece of one byte: the commonest piece, and there is nothing to merge.
+    fn single(&self, vocabulary: &Vocabulary, piece: &str) -> Option<u32> {
+        let [byte] = piece.as_bytes() else {
+            return None;
+        };
+        let id = self.bytes.get(usize::from(*byte)).copied().flatten();
+        id.filter(|id| (*id as usize) < vocabulary.len())
+    }
+
+    /// The symbol of a character.
+    fn of_character(&self, vocabulary: &Vocabulary, character: char) -> Option<u32> {
+        match byte_of(character).filter(|_| self.pre.writing == Writing::Bytes) {
+            Some(byte) => self.bytes.get(usize::from(byte)).copied().flatten(),
+            None => self.known(vocabulary, character.encode_utf8(&mut [0; 4])),
         }
     }
 
@@ -173,7 +199,7 @@ impl Bpe {
             .enumerate()
             .map(|(at, (start, character))| {
                 let end = start + character.len_utf8();
-                let id = self.known(vocabulary, &piece[start..end]);
+                let id = self.of_character(vocabulary, character);
                 Symbol {
                     id,
                     start,

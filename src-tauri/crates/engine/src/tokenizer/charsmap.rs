@@ -7,6 +7,10 @@
 use super::Refusal;
 use crate::files::{Metadata, Value};
 
+/// Longest text that is replaced, and longest replacement, in bytes: Unicode's normal forms have none over 36. A map can lead
+/// in a circle, and a replacement be as long as the file.
+const MAX_BYTES: usize = 64;
+
 /// The map.
 #[derive(Debug, Default)]
 pub(super) struct CharsMap {
@@ -40,7 +44,7 @@ impl CharsMap {
     pub(super) fn longest(&self, text: &[u8]) -> Option<(usize, &[u8])> {
         let mut found = None;
         let mut at = base(*self.units.first()?);
-        for (index, byte) in text.iter().enumerate() {
+        for (index, byte) in text.iter().enumerate().take(MAX_BYTES) {
             at ^= u32::from(*byte);
             let unit = self.unit(at)?;
             if *byte == 0 || unit & (1 << 31 | 0xff) != u32::from(*byte) {
@@ -53,7 +57,8 @@ impl CharsMap {
         }
         let (length, at) = found?;
         let replacement = self.replacements.get(usize::try_from(at).ok()?..)?;
-        let end = replacement.iter().position(|byte| *byte == 0)?;
+        let mut bytes = replacement.iter().take(MAX_BYTES + 1);
+        let end = bytes.position(|byte| *byte == 0)?;
         Some((length, &replacement[..end]))
     }
 

@@ -8,11 +8,17 @@ use super::bpe::written_bytes;
 use super::vocabulary::{TokenKind, Vocabulary};
 use super::{GUARD, Refusal, Specials};
 use serde_json::{Value, json};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tokenizers::{DecoderWrapper, Tokenizer as Inner};
 
 /// More than any vocabulary has.
 const MAX_TOKENS: u32 = 1 << 22;
+/// The largest id for each token, and for a file of few.
+const MAX_GAPS: usize = 8;
+const FEW_TOKENS: usize = 1 << 16;
+/// What real ones do to a text: a blank becomes three bytes, and the like.
+const MAX_GROWTH: f64 = 4096.0;
 
 /// A tokenizer of this kind.
 #[derive(Debug)]
@@ -29,12 +35,15 @@ impl Json {
             Refusal::Damaged(format!("tokenizer.json can't be read: {error}"))
         };
         let bytes = std::fs::read(path).map_err(|error| damaged(&error))?;
-        let inner = Inner::from_bytes(&bytes).map_err(|error| damaged(&error))?;
         let file: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
-        let guarding = serde_json::to_vec(&with_guards(file)).map_err(|error| damaged(&error))?;
-        let guarding = Inner::from_bytes(guarding).map_err(|error| damaged(&error))?;
+        if growth(&file["normalizer"]) > MAX_GROWTH {
+            return Err(damaged(&"its normalizer makes texts too long"));
+        }
+        let inner = read(file.clone()).map_err(|reason| damaged(&reason))?;
+        let guarding = read(with_guards(file)).map_err(|reason| damaged(&reason))?;
         let mut vocabulary = vocabulary(&inner)?;
-        set_ends(&mut vocabulary, &inner, path);
+        let tried = caught(|| set_ends(&mut vocabulary, &inner, path));
+        tried.ok_or_else(|| damaged(&"it fails on a text of one letter"))?;
         let as_bytes = matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
         let json = Self {
             inner,
@@ -70,6 +79,32 @@ impl Json {
     }
 }
 
+/// Runs something of their library, which panics on some files that nobody has written in good faith.
+fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// Their tokenizer, without what lengthens or shortens its answers to a size that the file wants.
+fn read(mut file: Value) -> Result<Inner, String> {
+    if let Some(file) = file.as_object_mut() {
+        file.insert("padding".into(), Value::Null);
+        file.insert("truncation".into(), Value::Null);
+    }
+    let bytes = serde_json::to_vec(&file).map_err(|error| error.to_string())?;
+    let read = caught(|| Inner::from_bytes(&bytes));
+    let read = read.ok_or("it is not understood")?;
+    read.map_err(|error| error.to_string())
+}
+
+/// How many times longer a normalizer may make a text, at most.
+fn growth(normalizer: &Value) -> f64 {
+    let parts = normalizer["normalizers"].as_array().into_iter().flatten();
+    let content = normalizer["content"].as_str().map_or(0, str::len);
+    #[expect(clippy::cast_precision_loss, reason = "a rough figure")]
+    let own = content.max(1) as f64;
+    parts.map(growth).fold(own, |product, part| product * part)
+}
+
 /// The file of a tokenizer that loses guards after it has looked for added tokens.
 fn with_guards(mut file: Value) -> Value {
     let unguard = json!({"type": "Replace", "pattern": {"String": GUARD}, "content": ""});
@@ -85,13 +120,17 @@ fn with_guards(mut file: Value) -> Value {
 }
 
 fn ids(inner: &Inner, text: &str, ends: bool) -> Vec<u32> {
-    let encoding = inner.encode_fast(text, ends);
-    encoding.map_or_else(|_| Vec::new(), |encoding| encoding.get_ids().to_vec())
+    let encoding = caught(|| inner.encode_fast(text, ends).ok());
+    encoding
+        .flatten()
+        .map_or_else(Vec::new, |encoding| encoding.get_ids().to_vec())
 }
 
 fn vocabulary(inner: &Inner) -> Result<Vocabulary, Refusal> {
     let last = inner.get_vocab(true).into_values().max();
-    if last.is_some_and(|last| last >= MAX_TOKENS) {
+    // Each id that no token has takes memory too.
+    let most = inner.get_vocab_size(true).saturating_mul(MAX_GAPS) + FEW_TOKENS;
+    if last.is_some_and(|last| last >= MAX_TOKENS || last as usize >= most) {
         return Err(Refusal::Damaged(
             "tokenizer.json has ids that are too large".into(),
         ));

@@ -15,6 +15,8 @@ mod json;
 mod plamo;
 mod pre;
 mod prefixes;
+#[cfg(test)]
+mod reference;
 mod rwkv;
 mod specials;
 mod spm;
@@ -93,11 +95,8 @@ impl Tokenizer {
         let beside = checkpoint.path.join("tokenizer.json");
         if beside.is_file() {
             let (json, vocabulary) = Json::open(&beside)?;
-            return Ok(Self::new(
-                Kind::Json(Box::new(json)),
-                vocabulary,
-                &Metadata::default(),
-            ));
+            let kind = Kind::Json(Box::new(json));
+            return Self::new(kind, vocabulary, &Metadata::default());
         }
         let metadata = &checkpoint.metadata;
         let vocabulary = Vocabulary::of(metadata)?;
@@ -116,10 +115,10 @@ impl Tokenizer {
             "gpt2" | "gemma4" | "whitespace" => {
                 Kind::Bpe(Box::new(Bpe::of(metadata, &vocabulary)?))
             }
-            "llama" => Kind::Spm(Spm::of(metadata)),
+            "llama" => Kind::Spm(Spm::of(metadata, &vocabulary)),
             "t5" => Kind::Unigram(Box::new(Unigram::of(metadata, &vocabulary)?)),
             "bert" => Kind::WordPiece(Box::new(WordPiece::of(metadata, &vocabulary)?)),
-            "rwkv" => Kind::Rwkv(Rwkv::of(&vocabulary)),
+            "rwkv" => Kind::Rwkv(Rwkv::of(&vocabulary)?),
             "plamo2" => Kind::Plamo(Box::new(Plamo::of(&vocabulary)?)),
             other => {
                 return Err(Refusal::Unknown(format!(
@@ -127,17 +126,17 @@ impl Tokenizer {
                 )));
             }
         };
-        Ok(Self::new(kind, vocabulary, metadata))
+        Self::new(kind, vocabulary, metadata)
     }
 
-    fn new(kind: Kind, mut vocabulary: Vocabulary, metadata: &Metadata) -> Self {
+    fn new(kind: Kind, mut vocabulary: Vocabulary, metadata: &Metadata) -> Result<Self, Refusal> {
         let ends_turn = ends::settle(&mut vocabulary);
-        Self {
-            specials: SpecialTexts::of(metadata, &vocabulary),
+        Ok(Self {
+            specials: SpecialTexts::of(metadata, &vocabulary)?,
             ends_turn,
             kind,
             vocabulary,
-        }
+        })
     }
 
     /// Token ids of a text; no begin or end is added.

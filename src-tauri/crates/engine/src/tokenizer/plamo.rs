@@ -31,7 +31,7 @@ impl Plamo {
         let pieces = pieces.filter(|(id, _)| vocabulary.score(*id) > -MOST);
         let bytes: Option<Vec<u32>> = (0..=255).map(|byte| vocabulary.byte(byte)).collect();
         Ok(Self {
-            pieces: Prefixes::new(pieces.map(|(id, text)| (text.as_bytes().to_vec(), id))),
+            pieces: Prefixes::new(pieces.map(|(id, text)| (text.as_bytes().to_vec(), id)))?,
             bytes: bytes.ok_or_else(|| Refusal::Damaged("its tokenizer lacks bytes".into()))?,
         })
     }

@@ -1,6 +1,7 @@
 //! RWKV's tokenizer: the longest token that the rest of the text begins with, again and again. Tokens are bytes, which
 //! their file writes with escapes.
 
+use super::Refusal;
 use super::prefixes::Prefixes;
 use super::vocabulary::Vocabulary;
 
@@ -11,11 +12,11 @@ pub(super) struct Rwkv {
 }
 
 impl Rwkv {
-    pub(super) fn of(vocabulary: &Vocabulary) -> Self {
+    pub(super) fn of(vocabulary: &Vocabulary) -> Result<Self, Refusal> {
         let texts = vocabulary.texts().iter().map(|text| unescaped(text));
-        Self {
-            pieces: Prefixes::new(texts.zip(0..)),
-        }
+        Ok(Self {
+            pieces: Prefixes::new(texts.zip(0..))?,
+        })
     }
 
     pub(super) fn encode(&self, vocabulary: &Vocabulary, text: &str, ids: &mut Vec<u32>) {

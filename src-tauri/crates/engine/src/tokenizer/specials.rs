@@ -1,10 +1,11 @@
 //! Finding the texts of special tokens, and hiding those that a person typed.
 
 use super::vocabulary::{TokenKind, Vocabulary};
-use super::{GUARD, Specials as Meaning};
+use super::{GUARD, Refusal, Specials as Meaning};
 use crate::files::Metadata;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// A part of a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,20 +22,22 @@ pub(super) enum Guarded {
     Control,
 }
 
-/// The texts that are looked for before any other, longest first.
-#[derive(Debug, Default)]
+/// The texts that are looked for before any other. One pass over a text finds them, whatever they and it are.
+#[derive(Debug)]
 pub(super) struct Specials {
-    entries: HashMap<String, Entry>,
-    /// Lengths of their texts in bytes, longest first.
-    lengths: Vec<usize>,
-    /// Bytes that one of them begins with.
-    begins: Vec<bool>,
+    /// In the order of the patterns that are looked for.
+    entries: Vec<Entry>,
+    /// The first of all of them, the longest of those that begin there.
+    all: AhoCorasick,
+    /// The same of those that a person may write, which are the first ones of the entries.
+    plain: AhoCorasick,
+    /// Every one, also one within another.
+    every: AhoCorasick,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     id: u32,
-    length: usize,
     /// A person's text must not become it: it steers the model.
     control: bool,
     strips: Strips,
@@ -84,61 +87,62 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | 9..=13)
 }
 
+/// Compact, whatever the patterns are: a table would take a kilobyte for each of their bytes.
+fn finder(texts: &[&str], kind: MatchKind) -> Result<AhoCorasick, Refusal> {
+    let mut builder = AhoCorasick::builder();
+    let builder = builder
+        .match_kind(kind)
+        .kind(Some(AhoCorasickKind::ContiguousNFA));
+    let damaged =
+        |error| Refusal::Damaged(format!("its special tokens can't be looked for: {error}"));
+    builder.build(texts).map_err(damaged)
+}
+
 impl Specials {
-    pub(super) fn of(metadata: &Metadata, vocabulary: &Vocabulary) -> Self {
-        let mut specials = Self {
-            begins: vec![false; 256],
-            ..Self::default()
-        };
+    pub(super) fn of(metadata: &Metadata, vocabulary: &Vocabulary) -> Result<Self, Refusal> {
+        let mut found: Vec<(&str, Entry)> = Vec::new();
+        let mut seen = HashSet::new();
         for (id, text) in (0..).zip(vocabulary.texts()) {
             let control = match vocabulary.kind(id) {
                 TokenKind::Control | TokenKind::Unknown => true,
                 TokenKind::UserDefined => false,
                 _ => continue,
             };
-            let Some(first) = text.as_bytes().first() else {
+            if text.is_empty() || !seen.insert(text) {
                 continue;
-            };
-            specials.begins[usize::from(*first)] = true;
-            specials.lengths.push(text.len());
-            let entry = Entry {
-                id,
-                length: text.len(),
-                control,
-                strips: Strips::of(metadata, text),
-            };
-            specials.entries.entry(text.clone()).or_insert(entry);
+            }
+            let strips = Strips::of(metadata, text);
+            found.push((
+                text.as_str(),
+                Entry {
+                    id,
+                    control,
+                    strips,
+                },
+            ));
         }
-        specials.lengths.sort_unstable_by(|a, b| b.cmp(a));
-        specials.lengths.dedup();
-        specials
-    }
-
-    /// The longest special text that `text` begins with.
-    fn at_start(&self, text: &str, meaning: Meaning) -> Option<Entry> {
-        let first = text.as_bytes().first()?;
-        if self.begins.get(usize::from(*first)) != Some(&true) {
-            return None;
-        }
-        let entry = |length: &usize| self.entries.get(text.get(..*length)?).copied();
-        let fits = |entry: &Entry| meaning == Meaning::Parse || !entry.control;
-        self.lengths.iter().filter_map(entry).find(fits)
+        found.sort_by_key(|(_, entry)| entry.control);
+        let texts: Vec<&str> = found.iter().map(|(text, _)| *text).collect();
+        let plain = found.partition_point(|(_, entry)| !entry.control);
+        Ok(Self {
+            all: finder(&texts, MatchKind::LeftmostLongest)?,
+            plain: finder(&texts[..plain], MatchKind::LeftmostLongest)?,
+            every: finder(&texts, MatchKind::Standard)?,
+            entries: found.into_iter().map(|(_, entry)| entry).collect(),
+        })
     }
 
     /// Cuts a text where special tokens stand.
     pub(super) fn split<'t>(&self, text: &'t str, meaning: Meaning) -> Vec<Fragment<'t>> {
+        let finder = match meaning {
+            Meaning::Parse => &self.all,
+            Meaning::AsText => &self.plain,
+        };
         let mut fragments = Vec::new();
-        let (mut from, mut at) = (0, 0);
-        while at < text.len() {
-            let found = text
-                .is_char_boundary(at)
-                .then(|| self.at_start(&text[at..], meaning))
-                .flatten();
-            let Some(entry) = found else {
-                at += 1;
-                continue;
-            };
-            let mut before = &text[from..at];
+        let mut from = 0;
+        while let Some(found) = finder.find(Input::new(text).range(from..)) {
+            let entry = self.entries[found.pattern().as_usize()];
+            let mut before = &text[from..found.start()];
             if entry.strips.before {
                 before = before.trim_end_matches(|c: char| c.is_ascii() && is_blank(c as u8));
             }
@@ -146,11 +150,10 @@ impl Specials {
                 fragments.push(Fragment::Text(before));
             }
             fragments.push(Fragment::Special(entry.id));
-            at += entry.length;
-            while entry.strips.after && text.as_bytes().get(at).copied().is_some_and(is_blank) {
-                at += 1;
+            from = found.end();
+            while entry.strips.after && text.as_bytes().get(from).copied().is_some_and(is_blank) {
+                from += 1;
             }
-            from = at;
         }
         if from < text.len() {
             fragments.push(Fragment::Text(&text[from..]));
@@ -165,25 +168,35 @@ impl Specials {
         } else {
             content.into()
         };
-        let starts: Vec<usize> = clean
-            .char_indices()
-            .filter(|(at, _)| {
-                let found = self.at_start(&clean[*at..], Meaning::Parse);
-                found.is_some_and(|entry| entry.control || which == Guarded::All)
-            })
-            .map(|(at, character)| at + character.len_utf8())
-            .collect();
+        let starts = self.starts(&clean, which);
         if starts.is_empty() {
             return clean;
         }
         let mut guarded = String::with_capacity(clean.len() + starts.len() * GUARD.len_utf8());
         let mut from = 0;
         for at in starts {
+            // After the first character.
+            let first = clean[at..].chars().next().map_or(0, char::len_utf8);
+            let at = at + first;
             guarded.push_str(&clean[from..at]);
             guarded.push(GUARD);
             from = at;
         }
         guarded.push_str(&clean[from..]);
         guarded.into()
+    }
+
+    /// Where special texts begin that are to be guarded, in order: of those at one place, the longest decides.
+    fn starts(&self, text: &str, which: Guarded) -> Vec<usize> {
+        let mut longest: BTreeMap<usize, (usize, bool)> = BTreeMap::new();
+        for found in self.every.find_overlapping_iter(text) {
+            let control = self.entries[found.pattern().as_usize()].control;
+            let one = longest.entry(found.start()).or_default();
+            *one = (*one).max((found.len(), control));
+        }
+        let wanted = |(at, (_, control)): (usize, (usize, bool))| {
+            (control || which == Guarded::All).then_some(at)
+        };
+        longest.into_iter().filter_map(wanted).collect()
     }
 }

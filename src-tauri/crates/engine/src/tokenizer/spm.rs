@@ -12,6 +12,8 @@ const NONE: usize = usize::MAX;
 pub(super) struct Spm {
     add_space_prefix: bool,
     escape: bool,
+    /// Bytes of the longest token: nothing longer is looked up.
+    longest: usize,
 }
 
 /// A merge that could be done.
@@ -52,7 +54,7 @@ struct Symbol {
 }
 
 impl Spm {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata, vocabulary: &Vocabulary) -> Self {
         let wish = |name: &str, otherwise| {
             metadata
                 .truth(&format!("tokenizer.ggml.{name}"))
@@ -61,6 +63,7 @@ impl Spm {
         Self {
             add_space_prefix: wish("add_space_prefix", true),
             escape: wish("escape_whitespaces", true),
+            longest: vocabulary.longest(),
         }
     }
 
@@ -84,7 +87,7 @@ impl Spm {
         if self.escape {
             written = written.replace(' ', "▁");
         }
-        for symbol in merged(vocabulary, &written) {
+        for symbol in self.merged(vocabulary, &written) {
             let text = &written[symbol.start..symbol.end];
             match vocabulary.id(text) {
                 Some(id) => ids.push(id),
@@ -97,67 +100,73 @@ impl Spm {
     }
 }
 
-/// The symbols of a text, merged.
-fn merged(vocabulary: &Vocabulary, text: &str) -> Vec<Symbol> {
-    let mut symbols: Vec<Symbol> = text
-        .char_indices()
-        .enumerate()
-        .map(|(at, (start, character))| Symbol {
-            start,
-            end: start + character.len_utf8(),
-            previous: at.wrapping_sub(1),
-            next: at + 1,
-        })
-        .collect();
-    if let Some(last) = symbols.last_mut() {
-        last.next = NONE;
-    }
-    let mut queue = BinaryHeap::new();
-    for left in 0..symbols.len() {
-        consider(vocabulary, text, &symbols, left, &mut queue);
-    }
-    while let Some(Merge {
-        left, right, size, ..
-    }) = queue.pop()
-    {
-        let (a, b) = (symbols[left], symbols[right]);
-        if a.next != right || a.start == a.end || b.start == b.end || b.end - a.start != size {
-            continue;
+impl Spm {
+    /// The symbols of a text, merged.
+    fn merged(&self, vocabulary: &Vocabulary, text: &str) -> Vec<Symbol> {
+        let mut symbols: Vec<Symbol> = text
+            .char_indices()
+            .enumerate()
+            .map(|(at, (start, character))| Symbol {
+                start,
+                end: start + character.len_utf8(),
+                previous: at.wrapping_sub(1),
+                next: at + 1,
+            })
+            .collect();
+        if let Some(last) = symbols.last_mut() {
+            last.next = NONE;
         }
-        symbols[left].end = b.end;
-        symbols[left].next = b.next;
-        symbols[right].end = b.start;
-        if b.next != NONE {
-            symbols[b.next].previous = left;
+        let mut queue = BinaryHeap::new();
+        for left in 0..symbols.len() {
+            self.consider(vocabulary, text, &symbols, left, &mut queue);
         }
-        if a.previous != NONE {
-            consider(vocabulary, text, &symbols, a.previous, &mut queue);
+        while let Some(Merge {
+            left, right, size, ..
+        }) = queue.pop()
+        {
+            let (a, b) = (symbols[left], symbols[right]);
+            if a.next != right || a.start == a.end || b.start == b.end || b.end - a.start != size {
+                continue;
+            }
+            symbols[left].end = b.end;
+            symbols[left].next = b.next;
+            symbols[right].end = b.start;
+            if b.next != NONE {
+                symbols[b.next].previous = left;
+            }
+            if a.previous != NONE {
+                self.consider(vocabulary, text, &symbols, a.previous, &mut queue);
+            }
+            self.consider(vocabulary, text, &symbols, left, &mut queue);
         }
-        consider(vocabulary, text, &symbols, left, &mut queue);
+        symbols.retain(|symbol| symbol.start < symbol.end);
+        symbols
     }
-    symbols.retain(|symbol| symbol.start < symbol.end);
-    symbols
-}
 
-fn consider(
-    vocabulary: &Vocabulary,
-    text: &str,
-    symbols: &[Symbol],
-    left: usize,
-    queue: &mut BinaryHeap<Merge>,
-) {
-    let right = symbols[left].next;
-    if right == NONE {
-        return;
-    }
-    let (start, end) = (symbols[left].start, symbols[right].end);
-    if let Some(id) = vocabulary.id(&text[start..end]) {
-        queue.push(Merge {
-            // Plus zero makes zeros of both signs one and the same.
-            score: vocabulary.score(id) + 0.0,
-            left,
-            right,
-            size: end - start,
-        });
+    fn consider(
+        &self,
+        vocabulary: &Vocabulary,
+        text: &str,
+        symbols: &[Symbol],
+        left: usize,
+        queue: &mut BinaryHeap<Merge>,
+    ) {
+        let right = symbols[left].next;
+        if right == NONE {
+            return;
+        }
+        let (start, end) = (symbols[left].start, symbols[right].end);
+        if end - start > self.longest {
+            return;
+        }
+        if let Some(id) = vocabulary.id(&text[start..end]) {
+            queue.push(Merge {
+                // Plus zero makes zeros of both signs one and the same.
+                score: vocabulary.score(id) + 0.0,
+                left,
+                right,
+                size: end - start,
+            });
+        }
     }
 }

@@ -23,11 +23,11 @@ fn reference() -> Reference {
     serde_json::from_str(json).expect("the reference")
 }
 
-fn texts_value(texts: &[String]) -> Value {
+pub(super) fn texts_value(texts: &[String]) -> Value {
     Value::Array(texts.iter().cloned().map(Value::Text).collect())
 }
 
-fn metadata(pairs: Vec<(&str, Value)>) -> Metadata {
+pub(super) fn metadata(pairs: Vec<(&str, Value)>) -> Metadata {
     Metadata(
         pairs
             .into_iter()
@@ -46,7 +46,7 @@ fn bpe_metadata(reference: &Reference, pre: &str) -> Metadata {
     ])
 }
 
-fn tokenizer(metadata: Metadata) -> Result<Tokenizer, EngineError> {
+pub(super) fn tokenizer(metadata: Metadata) -> Result<Tokenizer, EngineError> {
     Tokenizer::of(&Checkpoint {
         path: "model.gguf".into(),
         metadata,
@@ -55,7 +55,7 @@ fn tokenizer(metadata: Metadata) -> Result<Tokenizer, EngineError> {
     })
 }
 
-fn decoded(tokenizer: &Tokenizer, ids: &[u32]) -> String {
+pub(super) fn decoded(tokenizer: &Tokenizer, ids: &[u32]) -> String {
     let mut decoder = tokenizer.decoder();
     let mut text: String = ids
         .iter()

@@ -49,8 +49,8 @@ impl Unigram {
             .fold(f32::MAX, f32::min);
         let wish = |name: &str, otherwise| metadata.truth(name).unwrap_or(otherwise);
         Ok(Self {
-            pieces: of_kinds(&[TokenKind::Normal, TokenKind::UserDefined, TokenKind::Unused]),
-            added: of_kinds(&[TokenKind::UserDefined]),
+            pieces: of_kinds(&[TokenKind::Normal, TokenKind::UserDefined, TokenKind::Unused])?,
+            added: of_kinds(&[TokenKind::UserDefined])?,
             characters: CharsMap::of(metadata)?,
             space: if wish("tokenizer.ggml.escape_whitespaces", true) {
                 "▁"

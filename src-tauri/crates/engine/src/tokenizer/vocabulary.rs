@@ -30,6 +30,8 @@ pub(super) struct Vocabulary {
     add_eos: bool,
     add_separator: bool,
     listed_ends: Vec<u32>,
+    /// The tokens of the 256 bytes, where there are such.
+    bytes: Vec<Option<u32>>,
 }
 
 impl Vocabulary {
@@ -80,11 +82,13 @@ impl Vocabulary {
 
     /// Tokens without scores and roles.
     pub(super) fn new(texts: Vec<String>, kinds: Vec<TokenKind>) -> Self {
-        let ids = (0..)
+        let ids: HashMap<String, u32> = (0..)
             .zip(&texts)
             .map(|(id, text)| (text.clone(), id))
             .collect();
+        let byte = |byte: u8| ids.get(&format!("<0x{byte:02X}>")).copied();
         Self {
+            bytes: (0..=255).map(byte).collect(),
             scores: vec![0.0; texts.len()],
             texts,
             kinds,
@@ -143,7 +147,7 @@ impl Vocabulary {
 
     /// The token of a byte, where a vocabulary writes bytes as `<0x0A>`.
     pub(super) fn byte(&self, byte: u8) -> Option<u32> {
-        self.id(&format!("<0x{byte:02X}>"))
+        self.bytes.get(usize::from(byte)).copied().flatten()
     }
 
     pub(super) fn begin(&self) -> Option<u32> {

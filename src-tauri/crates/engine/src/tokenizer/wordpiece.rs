@@ -1,6 +1,7 @@
 //! BERT's `WordPiece`: words cut greedily into the longest tokens. GGUF writes a word's first token with `▁` before it.
 
 use super::Refusal;
+use super::prefixes::Prefixes;
 use super::vocabulary::Vocabulary;
 use crate::files::Metadata;
 use fancy_regex::Regex;
@@ -9,13 +10,15 @@ use tokenizers::{NormalizedString, Normalizer};
 
 /// A longer word is unknown, as it is to the models' own tokenizers; in characters.
 const LONGEST_WORD: usize = 100;
+/// The same with the mark before it, in bytes.
+const LONGEST_WORD_BYTES: usize = 4 * LONGEST_WORD + 3;
 
 /// A tokenizer of this kind.
 #[derive(Debug)]
 pub(super) struct WordPiece {
     normalizer: BertNormalizer,
     marks: Regex,
-    longest: usize,
+    pieces: Prefixes,
 }
 
 impl WordPiece {
@@ -24,11 +27,18 @@ impl WordPiece {
         let lowercase = wish("tokenizer.ggml.normalizer.lowercase", true);
         let strip = wish("tokenizer.ggml.normalizer.strip_accents", lowercase);
         // ASCII's symbols are punctuation here, others are not.
+        // What is longer than a word can't be a part of one.
+        let texts = vocabulary
+            .texts()
+            .iter()
+            .map(|text| text.as_bytes().to_vec())
+            .zip(0..);
+        let texts = texts.filter(|(text, _)| text.len() <= LONGEST_WORD_BYTES);
         let marks = Regex::new(r"[\p{P}$+<=>^`|~]");
         Ok(Self {
             normalizer: BertNormalizer::new(true, true, Some(strip), lowercase),
             marks: marks.map_err(|error| Refusal::Unknown(error.to_string()))?,
-            longest: vocabulary.longest(),
+            pieces: Prefixes::new(texts)?,
         })
     }
 
@@ -59,7 +69,7 @@ impl WordPiece {
         let before = ids.len();
         let mut rest = marked.as_str();
         while !rest.is_empty() {
-            let Some((id, length)) = self.longest_token(vocabulary, rest) else {
+            let Some((length, id)) = self.pieces.of(rest.as_bytes()).last() else {
                 // One part that is no token makes the whole word unknown.
                 ids.truncate(before);
                 ids.extend(vocabulary.unknown());
@@ -68,12 +78,5 @@ impl WordPiece {
             ids.push(id);
             rest = &rest[length..];
         }
-    }
-
-    fn longest_token(&self, vocabulary: &Vocabulary, text: &str) -> Option<(u32, usize)> {
-        let most = self.longest.min(text.len());
-        let ends = (1..=most).rev().filter(|end| text.is_char_boundary(*end));
-        let mut found = ends.filter_map(|end| Some((vocabulary.id(&text[..end])?, end)));
-        found.next()
     }
 }
