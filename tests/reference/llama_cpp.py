@@ -62,6 +62,9 @@ class LlamaCpp:
                    "llama_get_logits": c.POINTER(c.c_float), "llama_model_get_vocab": c.c_void_p, "llama_vocab_n_tokens": c.c_int32}
         for name, kind in returns.items():
             getattr(self.lib, name).restype = kind
+        for name, kind in {"ggml_get_name": c.c_char_p, "ggml_get_data": c.c_void_p, "ggml_nelements": c.c_int64}.items():
+            function = getattr(self.ggml, name)
+            function.restype, function.argtypes = kind, [c.c_void_p]
         quiet = c.CFUNCTYPE(None, c.c_int, c.c_char_p, c.c_void_p)
         self._quiet = quiet(lambda level, text, _: sys.stderr.write(text.decode()) if level == 4 else None)
         self.lib.llama_log_set(self._quiet, None)
@@ -79,14 +82,14 @@ class LlamaCpp:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def model(self, path: pathlib.Path) -> "Model":
-        return Model(self.lib, path)
+        return Model(self.lib, self.ggml, path)
 
 
 class Model:
     """A loaded file."""
 
-    def __init__(self, lib: c.CDLL, path: pathlib.Path) -> None:
-        self.lib = lib
+    def __init__(self, lib: c.CDLL, ggml: c.CDLL, path: pathlib.Path) -> None:
+        self.lib, self.ggml = lib, ggml
         params = lib.llama_model_default_params()
         params.use_extra_bufts, params.n_gpu_layers = False, 0
         self.pointer = c.c_void_p(lib.llama_model_load_from_file(str(path).encode(), params))
@@ -94,10 +97,11 @@ class Model:
             raise OSError(f"llama.cpp can't load {path}")
         self.vocabulary = lib.llama_vocab_n_tokens(c.c_void_p(lib.llama_model_get_vocab(self.pointer)))
 
-    def context(self, length: int = 256) -> c.c_void_p:
+    def context(self, length: int = 256, watch: object = None) -> c.c_void_p:
         params = self.lib.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch, params.n_threads, params.n_threads_batch = length, length, length, 1, 1
         params.flash_attn_type, params.type_k, params.type_v, params.swa_full = 0, 0, 0, True
+        params.cb_eval = c.cast(watch, c.c_void_p)
         context = c.c_void_p(self.lib.llama_init_from_model(self.pointer, params))
         if not context:
             raise OSError("no context")
@@ -118,6 +122,24 @@ class Model:
         rows = self.step(context, tokens, 0)
         self.lib.llama_free(context)
         return rows
+
+    def watched(self, tokens: list[int], name: str) -> list[np.ndarray]:
+        """What each layer's tensor of this name holds while the tokens are computed. Each [positions, ...]."""
+        found = {}
+
+        def look(tensor: int, ask: bool, _: int) -> bool:  # noqa: FBT001 - ggml's own arguments
+            called = self.ggml.ggml_get_name(tensor).decode()
+            wanted = called.rpartition("-")[0] == name
+            if wanted and not ask:
+                floats = (c.c_float * self.ggml.ggml_nelements(tensor)).from_address(self.ggml.ggml_get_data(tensor))
+                found[called] = np.array(floats, np.float32).reshape(len(tokens), -1)
+            return wanted or not ask
+
+        watch = c.CFUNCTYPE(c.c_bool, c.c_void_p, c.c_bool, c.c_void_p)(look)
+        context = self.context(watch=watch)
+        self.step(context, tokens, 0)
+        self.lib.llama_free(context)
+        return [found[called] for called in sorted(found)]
 
     def greedy(self, prompt: list[int], count: int) -> list[int]:
         context = self.context()

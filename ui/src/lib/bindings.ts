@@ -215,21 +215,21 @@ export type MessageState =
 export type Model = {
 	/**  Names it for good. */
 	id: ModelId,
-	/**  The file name without quantization and ending: `SmolLM2-135M-Instruct`. */
+	/**  The file name without quantization and ending: `SmolLM2-135M-Instruct`; of a folder the whole. */
 	name: string,
 	/**  The quantization that the file name tells: `Q4_1`. */
 	quantization: string | null,
-	/**  The file name as it is. */
+	/**  The file name as it is; of a folder its name, or its repository in Hugging Face's cache: `Qwen/Qwen3-0.6B`. */
 	file_name: string,
 	/**  Where it was found, as an absolute path. It may be a link; `id` is where the link leads. */
 	path: string,
-	/**  Length of the file. */
+	/**  Length of the file; of a folder, of the weights in it. */
 	size_bytes: number,
 	/**  Where it comes from, for a person: the label of its library root, or the folder of a path given by hand. */
 	source: string,
 };
 
-/**  Names a model for good: the canonical path of its file. */
+/**  Names a model for good: the canonical path of its file, or of its folder. */
 export type ModelId = string;
 
 /**  The state of the one place for a loaded model. */

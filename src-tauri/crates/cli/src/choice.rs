@@ -11,16 +11,15 @@ pub(crate) fn library(paths: &Paths) -> Library {
     Library::new(paths.library_roots.clone())
 }
 
-/// The model that goes by this name or lies at this path: what has a slash in it is a path, and so is what the library
-/// doesn't know and what is there.
+/// The model that goes by this name or lies at this path: what has a slash in it is a path, unless nothing is there and
+/// the library knows a repository by this name; what the library doesn't know and what is there is a path too.
 pub(crate) fn named(library: &Library, wanted: &str) -> Result<Model, Stop> {
-    if wanted.contains('/') {
+    let (is_there, has_slash) = (Path::new(wanted).exists(), wanted.contains('/'));
+    if has_slash && is_there {
         return Ok(Library::model_at(wanted)?);
     }
     match library.find(wanted) {
-        Err(hub::Error::NotFound { .. }) if Path::new(wanted).exists() => {
-            Ok(Library::model_at(wanted)?)
-        }
+        Err(hub::Error::NotFound { .. }) if has_slash || is_there => Ok(Library::model_at(wanted)?),
         found => Ok(found?),
     }
 }
@@ -49,6 +48,7 @@ pub(crate) fn where_to_put_models(paths: &Paths) -> String {
     let folders = paths
         .library_roots
         .iter()
+        .filter(|root| !root.is_cache)
         .map(|root| root.path.display().to_string());
     format!(
         "Put a GGUF file into {}, or name one with its path.",
@@ -63,12 +63,19 @@ mod tests {
     use std::fs;
 
     fn paths(root: &Path) -> Paths {
+        let models = LibraryRoot {
+            path: root.join("models"),
+            label: "test".into(),
+            is_cache: false,
+        };
+        let cache = LibraryRoot {
+            path: root.join("cache"),
+            label: "test".into(),
+            is_cache: true,
+        };
         Paths {
             data_dir: root.join("data"),
-            library_roots: vec![LibraryRoot {
-                path: root.join("models"),
-                label: "test".into(),
-            }],
+            library_roots: vec![models, cache],
             engine_program: root.join("wick-engine"),
         }
     }
@@ -88,10 +95,9 @@ mod tests {
             panic!("a model in an empty library");
         };
         assert!(message.contains("no model"), "{message}");
-        assert!(
-            hint.expect("a hint")
-                .contains(folder.path().to_str().expect("UTF-8"))
-        );
+        let hint = hint.expect("a hint");
+        let told = |name: &str| hint.contains(folder.path().join(name).to_str().expect("UTF-8"));
+        assert!(told("models") && !told("cache"), "{hint}");
 
         let beside = file(folder.path(), "elsewhere.gguf");
         let first = file(folder.path(), "models/a-Q4_0.gguf");
@@ -100,6 +106,12 @@ mod tests {
         let named = |wanted: &str| named(&library(&paths), wanted).map(|model| model.path);
         assert_eq!(named("b").expect("a name"), second);
         assert_eq!(named(&beside).expect("a path"), beside);
+        let snapshot = folder.path().join("cache/models--org--c/snapshots/0123");
+        fs::create_dir_all(&snapshot).expect("a folder");
+        fs::write(snapshot.join("config.json"), "{}").expect("a file");
+        fs::write(snapshot.join("model.safetensors"), "").expect("a file");
+        let snapshot = snapshot.to_str().expect("UTF-8");
+        assert_eq!(named("org/c").expect("a repository"), snapshot);
         // Tests run in the folder of the package.
         assert!(
             matches!(named("Cargo.toml"), Err(Stop::Failed { message, .. }) if message.contains("GGUF"))

@@ -1,6 +1,6 @@
 //! How a whole model loads and computes: peak memory against the file's size, tokens a second. Printed, never asserted.
 //!
-//! `cargo bench -p wick-engine --bench decoder -- MODEL [THREADS]`
+//! `cargo bench -p wick-engine --bench decoder -- MODEL [THREADS [q8_0|q4_k]]`; MODEL is a GGUF file or a folder.
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use wick_engine::decoder::{Chunk, Decoder, LoadOptions, LogitsWanted, RecurrentState};
-use wick_engine::files::{Checkpoint, TensorInfo};
+use wick_engine::files::{Checkpoint, TensorInfo, TensorType};
 use wick_engine::kv::{KvType, PageId, PageStore};
 
 const CONTEXT: usize = 2_304;
@@ -23,17 +23,26 @@ fn main() {
         .next()
         .and_then(|text| text.parse().ok())
         .unwrap_or(2);
-    if let Err(error) = run(Path::new(&path), threads) {
+    let quantize = match arguments.next().as_deref() {
+        Some("q8_0") => Some(TensorType::Q8_0),
+        Some("q4_k") => Some(TensorType::Q4_K),
+        _ => None,
+    };
+    if let Err(error) = run(Path::new(&path), threads, quantize) {
         println!("{error}");
     }
 }
 
-fn run(path: &Path, threads: usize) -> Result<(), engine_api::EngineError> {
+fn run(
+    path: &Path,
+    threads: usize,
+    quantize: Option<TensorType>,
+) -> Result<(), engine_api::EngineError> {
     let checkpoint = Checkpoint::open(path)?;
     let options = LoadOptions {
         context_tokens: CONTEXT,
         threads,
-        quantize: None,
+        quantize,
         cancelled: &AtomicBool::new(false),
     };
     let began = Instant::now();
@@ -45,9 +54,11 @@ fn run(path: &Path, threads: usize) -> Result<(), engine_api::EngineError> {
         .sum();
     let (peak, file) = (peak_bytes(), bytes as f64);
     println!(
-        "loaded in {:.2} s; peak memory {:.3} × the tensors",
+        "loaded in {:.2} s; peak memory {:.3} × the tensors, {:.3} × the weights in memory, {:.0} MB more than those",
         began.elapsed().as_secs_f64(),
-        peak / file
+        peak / file,
+        peak / decoder.weights_bytes() as f64,
+        (peak - decoder.weights_bytes() as f64) / 1e6
     );
     let mut bench = Bench::new(decoder);
     bench.prefill(512)?;

@@ -1,7 +1,7 @@
-//! The library: model files in a few folders, looked at anew each time that one asks.
+//! The library: models in a few folders, looked at anew each time that one asks.
 
 use crate::search::search;
-use crate::{Error, Model};
+use crate::{Error, Model, checkpoint};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,12 @@ pub struct LibraryRoot {
     pub path: PathBuf,
     /// What a person calls it.
     pub label: String,
+    /// Whether another program keeps it, as Hugging Face's cache is kept: nobody is told to put a file there.
+    pub is_cache: bool,
 }
 
-/// The models in some folders and in the folders directly below those.
+/// The models in some folders and in the folders directly below those: GGUF files, and folders as Hugging Face lays them
+/// out, also those of its cache.
 #[derive(Debug, Clone)]
 pub struct Library {
     roots: Vec<LibraryRoot>,
@@ -28,7 +31,8 @@ impl Library {
         Self { roots }
     }
 
-    /// All models, by file name. What is hidden, unfinished (`*.incomplete`), unreadable or no GGUF file is left out.
+    /// All models, by file name: first the files, then the folders. What is hidden, unfinished (`*.incomplete`, a folder
+    /// without all of its weights), unreadable or neither a GGUF file nor such a folder is left out.
     ///
     /// # Errors
     /// None yet; a library that is kept in a file could fail as a whole.
@@ -40,7 +44,11 @@ impl Library {
             .flat_map(models_below)
             .filter(|model| seen.insert(model.id.clone()))
             .collect();
-        models.sort_by_cached_key(|model| (model.file_name.to_lowercase(), model.id.clone()));
+        // Who names no model gets the first one. Folders are mostly unquantized, and in the cache often no language models.
+        models.sort_by_cached_key(|model| {
+            let is_folder = Path::new(&model.path).is_dir();
+            (is_folder, model.file_name.to_lowercase(), model.id.clone())
+        });
         Ok(models)
     }
 
@@ -72,14 +80,31 @@ fn models_below(root: &LibraryRoot) -> Vec<Model> {
     let Ok(path) = std::path::absolute(&root.path) else {
         return Vec::new(); // only the empty path has no absolute form
     };
-    let (mut files, folders) = entries(&path);
+    let (files, folders) = entries(&path);
+    let mut models = all_usable(files, &root.label);
     for folder in folders {
-        files.extend(entries(&folder).0);
+        if let Some(snapshots) = checkpoint::snapshots(&folder) {
+            let mut whole = snapshots
+                .iter()
+                .filter_map(|path| checkpoint_in(path, &root.label));
+            models.extend(whole.next());
+            continue;
+        }
+        let (files, below) = entries(&folder);
+        models.extend(all_usable(files, &root.label));
+        let folders = std::iter::once(&folder).chain(&below);
+        models.extend(folders.filter_map(|path| checkpoint_in(path, &root.label)));
     }
-    files
-        .into_iter()
-        .filter_map(|path| usable(&path, &root.label))
-        .collect()
+    models
+}
+
+fn all_usable(files: Vec<PathBuf>, label: &str) -> Vec<Model> {
+    let usable = |path: PathBuf| usable(&path, label);
+    files.into_iter().filter_map(usable).collect()
+}
+
+fn checkpoint_in(folder: &Path, label: &str) -> Option<Model> {
+    checkpoint::is_meant(folder).then(|| usable(folder, label))?
 }
 
 /// The visible GGUF files in a folder, and its visible subfolders. A folder that can't be read has none.
@@ -113,6 +138,6 @@ fn is_gguf(path: &Path) -> bool {
 
 fn usable(path: &Path, label: &str) -> Option<Model> {
     Model::at(path, label)
-        .inspect_err(|error| tracing::warn!(%error, "a file is left out of the library"))
+        .inspect_err(|error| tracing::warn!(%error, "a model is left out of the library"))
         .ok()
 }

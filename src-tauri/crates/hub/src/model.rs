@@ -1,7 +1,7 @@
 //! A model of the library, and its name that never changes.
 
 use crate::Error;
-use crate::file_name;
+use crate::{checkpoint, file_name};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -25,11 +25,11 @@ impl std::fmt::Display for ModelId {
 pub struct Model {
     /// Names it for good.
     pub id: ModelId,
-    /// The file name without quantization and ending: `SmolLM2-135M-Instruct`.
+    /// The file name without quantization and ending: `SmolLM2-135M-Instruct`; of a folder the whole.
     pub name: String,
     /// The quantization that the file name tells: `Q4_1`.
     pub quantization: Option<String>,
-    /// The file name as it is.
+    /// The file name as it is; of a folder its name, or its repository in Hugging Face's cache: `Qwen/Qwen3-0.6B`.
     pub file_name: String,
     /// Where it was found, as an absolute path. It may be a link; `id` is where the link leads.
     pub path: String,
@@ -60,9 +60,8 @@ impl Model {
         let id = path.canonicalize().map_err(io_error)?;
         let metadata = path.metadata().map_err(io_error)?;
         let size_bytes = if metadata.is_dir() {
-            weights_in(path)
-                .map_err(io_error)?
-                .ok_or_else(|| not_a_model("it is a folder without config.json and safetensors"))?
+            let weights = checkpoint::weights_bytes(path).map_err(io_error)?;
+            weights.map_err(|reason| not_a_model(&reason))?
         } else if !metadata.is_file() {
             return Err(not_a_model("it is a device, not a file"));
         } else if begins_like_gguf(path).map_err(io_error)? {
@@ -71,9 +70,15 @@ impl Model {
             return Err(not_a_model("it does not begin as a GGUF file does"));
         };
         let not_text = || not_a_model("its path is not UTF-8");
-        let file_name = path.file_name().and_then(|name| name.to_str());
-        let file_name = file_name.ok_or_else(not_text)?.to_owned();
-        let (name, quantization) = file_name::name_and_quantization(&file_name);
+        let (file_name, (name, quantization)) = if metadata.is_dir() {
+            let name = checkpoint::name(path).ok_or_else(not_text)?;
+            (name.clone(), (name, None))
+        } else {
+            let file_name = path.file_name().and_then(|name| name.to_str());
+            let file_name = file_name.ok_or_else(not_text)?.to_owned();
+            let told = file_name::name_and_quantization(&file_name);
+            (file_name, told)
+        };
         Ok(Self {
             id: ModelId(id.to_str().ok_or_else(not_text)?.to_owned()),
             name,
@@ -91,22 +96,4 @@ fn begins_like_gguf(path: &Path) -> std::io::Result<bool> {
     let mut magic = Vec::with_capacity(4);
     File::open(path)?.take(4).read_to_end(&mut magic)?;
     Ok(magic == b"GGUF")
-}
-
-/// Bytes of the safetensors files in a folder with config.json; `None` for another folder.
-fn weights_in(folder: &Path) -> std::io::Result<Option<u64>> {
-    if !folder.join("config.json").is_file() {
-        return Ok(None);
-    }
-    let mut sizes = Vec::new();
-    for entry in folder.read_dir()? {
-        let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|ending| ending == "safetensors")
-        {
-            sizes.push(path.metadata()?.len());
-        }
-    }
-    Ok((!sizes.is_empty()).then(|| sizes.iter().sum()))
 }

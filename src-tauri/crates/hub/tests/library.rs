@@ -25,6 +25,7 @@ fn library(roots: &[(&Path, &str)]) -> Library {
     let root = |(path, label): &(&Path, &str)| LibraryRoot {
         path: path.to_path_buf(),
         label: (*label).into(),
+        is_cache: false,
     };
     Library::new(roots.iter().map(root).collect())
 }
@@ -173,10 +174,116 @@ fn a_folder_with_weights_is_a_model_by_hand() {
     let path = root.path().join("Qwen3-0.6B");
     std::fs::create_dir(&path).expect("a folder");
     write(path.join("config.json"), b"{}");
-    assert!(Library::model_at(&path).is_err(), "it has no weights");
-    write(path.join("model-00001-of-00002.safetensors"), &[0; 10]);
-    write(path.join("model-00002-of-00002.safetensors"), &[0; 5]);
+    let check = |expected: &str| {
+        let error = Library::model_at(&path).expect_err(expected);
+        assert!(matches!(error, Error::NotAModel { .. }), "{error:?}");
+        assert!(error.to_string().ends_with(expected), "{error}");
+    };
+    check("it is a folder without model.safetensors and without model.safetensors.index.json");
+    write(path.join("model.safetensors.index.json"), b"[]");
+    check("its model.safetensors.index.json is damaged");
+    shards(&path);
     let model = Library::model_at(&path).expect("weights are there");
     assert_eq!((model.name.as_str(), model.size_bytes), ("Qwen3-0.6B", 15));
     assert_eq!(model.file_name, "Qwen3-0.6B");
+    fs::remove_file(path.join("model-00002-of-00002.safetensors")).expect("it is there");
+    check("its file model-00002-of-00002.safetensors is missing");
+}
+
+/// Weights of 15 bytes in two files, an index, and a file that the index doesn't name.
+fn shards(folder: &Path) {
+    write(folder.join("config.json"), b"{}");
+    write(
+        folder.join("model.safetensors.index.json"),
+        br#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors",
+            "c": "model-00001-of-00002.safetensors"}}"#,
+    );
+    write(folder.join("model-00001-of-00002.safetensors"), &[0; 10]);
+    write(folder.join("model-00002-of-00002.safetensors"), &[0; 5]);
+    write(folder.join("consolidated.safetensors"), &[0; 15]);
+}
+
+fn one_file(folder: impl AsRef<Path>, bytes: usize) {
+    write(folder.as_ref().join("config.json"), b"{}");
+    write(folder.as_ref().join("model.safetensors"), &vec![0; bytes]);
+}
+
+fn names_and_sizes(roots: &[(&Path, &str)]) -> Vec<(String, u64)> {
+    let told = |model: Model| (model.name, model.size_bytes);
+    models(roots).into_iter().map(told).collect()
+}
+
+#[test]
+fn folders_with_weights_lie_in_a_root_or_one_folder_deeper_and_come_after_the_files() {
+    let root = folder();
+    model_file(root.path().join("z.gguf"));
+    one_file(root.path().join("Qwen3-0.6B-BF16"), 7);
+    shards(&root.path().join("mistralai/Mistral-7B"));
+    one_file(root.path().join(".hidden"), 1);
+    one_file(root.path().join("a/b/c"), 1);
+    write(root.path().join("LoRA/config.json"), b"{}");
+    write(root.path().join("LoRA/adapter_model.safetensors"), b"x");
+    shards(&root.path().join("half"));
+    fs::remove_file(root.path().join("half/model-00001-of-00002.safetensors"))
+        .expect("it is there");
+    let expected = [("z", 13), ("Mistral-7B", 15), ("Qwen3-0.6B-BF16", 7)];
+    assert_eq!(
+        names_and_sizes(&[(root.path(), "")]),
+        expected.map(|(name, size)| (name.to_owned(), size))
+    );
+    let found = library(&[(root.path(), "")])
+        .find("qwen3")
+        .expect("its name");
+    assert_eq!(
+        found.path,
+        root.path().join("Qwen3-0.6B-BF16").to_str().expect("UTF-8")
+    );
+}
+
+#[test]
+fn a_repository_in_the_cache_is_one_model_under_its_own_name() {
+    let root = folder();
+    let repository = root.path().join("models--Qwen--Qwen3-0.6B");
+    let snapshot = |commit: &str| repository.join("snapshots").join(commit);
+    one_file(snapshot("aaaa"), 1);
+    one_file(snapshot("bbbb"), 2);
+    write(repository.join("refs/main"), b"aaaa");
+    write(
+        root.path()
+            .join("models--a--half/snapshots/cccc/config.json"),
+        b"{}",
+    );
+    write(
+        root.path()
+            .join("datasets--a--b/snapshots/dddd/data.parquet"),
+        b"x",
+    );
+    let check = |expected: &[(&str, u64)]| {
+        let found = names_and_sizes(&[(root.path(), "cache")]);
+        let found: Vec<_> = found
+            .iter()
+            .map(|(name, size)| (name.as_str(), *size))
+            .collect();
+        assert_eq!(found, expected);
+    };
+    check(&[("Qwen/Qwen3-0.6B", 1)]);
+    write(repository.join("refs/main"), b"bbbb\n");
+    check(&[("Qwen/Qwen3-0.6B", 2)]);
+    // Still being fetched: a link without its blob. What was whole before is taken.
+    fs::remove_file(snapshot("bbbb").join("model.safetensors")).expect("it is there");
+    symlink(
+        "../../blobs/0123",
+        snapshot("bbbb").join("model.safetensors"),
+    )
+    .expect("a link");
+    check(&[("Qwen/Qwen3-0.6B", 1)]);
+    write(repository.join("blobs/0123"), &[0; 5]);
+    check(&[("Qwen/Qwen3-0.6B", 5)]);
+    let library = library(&[(root.path(), "cache")]);
+    for wanted in ["Qwen/Qwen3-0.6B", "qwen3-0"] {
+        let found = library.find(wanted).expect(wanted);
+        assert_eq!(found.path, snapshot("bbbb").to_str().expect("UTF-8"));
+    }
+    let by_hand = Library::model_at(snapshot("bbbb")).expect("weights");
+    assert_eq!(by_hand.name, "Qwen/Qwen3-0.6B");
 }

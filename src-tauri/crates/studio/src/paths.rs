@@ -21,7 +21,7 @@ pub struct Paths {
 
 impl Paths {
     /// Finds them from `WICK_DATA_DIR`, `WICK_MODELS_DIR` and `WICK_ENGINE`; where those are not set or empty, from
-    /// the XDG base directories and from the place of the running program.
+    /// the XDG base directories, from the place of the running program and from where Hugging Face keeps its cache.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] when there is no home folder and no engine; [`ErrorCode::Internal`] when the running
@@ -41,7 +41,9 @@ impl Paths {
                 .filter(|folder| !folder.as_os_str().is_empty())
                 .map(|path| root(path, "models folder"))
                 .collect(),
-            None => library_roots(&data_dir, program),
+            None => library_roots(&data_dir, program)
+                .chain(huggingface_cache(&env))
+                .collect(),
         };
         Ok(Self {
             data_dir,
@@ -55,6 +57,7 @@ fn root(path: PathBuf, label: &str) -> LibraryRoot {
     LibraryRoot {
         path,
         label: label.into(),
+        is_cache: false,
     }
 }
 
@@ -75,10 +78,25 @@ fn data_dir(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, Error> {
     })
 }
 
-fn library_roots(data_dir: &Path, program: &Path) -> Vec<LibraryRoot> {
+fn library_roots(data_dir: &Path, program: &Path) -> impl Iterator<Item = LibraryRoot> {
     let own = root(data_dir.join("models"), "models folder");
     let with_the_program = models_with(program).map(|path| root(path, "came with Wick"));
-    [own].into_iter().chain(with_the_program).collect()
+    [own].into_iter().chain(with_the_program)
+}
+
+/// Where `huggingface_hub` keeps what it downloads, by its documented variables.
+fn huggingface_cache(env: &dyn Fn(&str) -> Option<OsString>) -> Option<LibraryRoot> {
+    let set = |name: &str| env(name).map(PathBuf::from);
+    let home = || {
+        let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+        set("HF_HOME").or_else(|| Some(cache?.join("huggingface")))
+    };
+    let path = set("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))?;
+    Some(LibraryRoot {
+        path,
+        label: "Hugging Face cache".into(),
+        is_cache: true,
+    })
 }
 
 /// The `models` folder of a checkout that the program was built in, or that of the prefix it was installed to.
@@ -199,6 +217,21 @@ mod tests {
         };
         let default = folders(&[("WICK_DATA_DIR", "/w")]);
         assert_eq!(default, [PathBuf::from("/w/models"), place.path("models")]);
+        let cache = |env: &[(&str, &str)]| {
+            let env = [&[("WICK_DATA_DIR", "/w")], env].concat();
+            let roots = place.find(&env).expect("paths").library_roots;
+            let cache = roots.into_iter().find(|root| root.is_cache);
+            cache.map(|root| root.path)
+        };
+        let home = ("HOME", "/home/a");
+        let check = |env: &[(&str, &str)], expected: &str| {
+            assert_eq!(cache(env).as_deref(), Some(Path::new(expected)), "{env:?}");
+        };
+        check(&[home], "/home/a/.cache/huggingface/hub");
+        check(&[home, ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub");
+        check(&[home, ("HF_HOME", "/h")], "/h/hub");
+        check(&[home, ("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c")], "/c");
+        assert_eq!(cache(&[home, ("WICK_MODELS_DIR", "/a")]), None);
         let named = folders(&[("WICK_DATA_DIR", "/w"), ("WICK_MODELS_DIR", "/a::/b")]);
         assert_eq!(named, [PathBuf::from("/a"), PathBuf::from("/b")]);
         fs::remove_file(place.path("models/starter.txt")).expect("a file");

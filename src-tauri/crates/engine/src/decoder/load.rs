@@ -21,7 +21,18 @@ const QUANTIZED_ELEMENTS: usize = 1 << 18;
 struct Piece<'a> {
     name: &'a str,
     skip: u64,
+    /// Bytes of it in the file.
+    length: usize,
     into: &'a mut [u8],
+    rows: Option<Rows>,
+}
+
+/// Rows of floats that are quantized as soon as they are read, so that few of them are ever held.
+#[derive(Debug, Clone, Copy)]
+struct Rows {
+    columns: usize,
+    found: TensorType,
+    target: TensorType,
 }
 
 /// What a reader says: so many bytes more, or why it stopped.
@@ -39,44 +50,135 @@ pub fn load(
     cancelled: &AtomicBool,
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<HashMap<String, Loaded>, EngineError> {
-    let mut buffers: Vec<(&str, AlignedBytes)> = wanted
-        .iter()
-        .map(|(name, wanted)| {
-            (
-                name.as_str(),
-                AlignedBytes::zeroed(file_bytes(checkpoint, name, wanted)),
-            )
-        })
-        .collect();
-    buffers.sort_by_key(|(name, _)| checkpoint.tensor(name).map(TensorInfo::place));
+    let mut buffers = Vec::new();
+    for (name, wanted) in wanted {
+        let info = checkpoint.tensor(name);
+        let info = info.ok_or_else(|| EngineError::internal(format!("tensor {name} is gone")))?;
+        buffers.push(Buffer::new(name, info, wanted)?);
+    }
+    buffers.sort_by_key(|buffer| buffer.info.place());
     read_all(checkpoint, &mut buffers, threads, cancelled, on_progress)?;
-    let finish = |(name, bytes): (&str, AlignedBytes)| {
-        stop_if(cancelled)?;
-        let loaded = finish(checkpoint, name, &wanted[name], bytes, threads)?;
-        Ok((name.to_owned(), loaded))
-    };
+    let finish = |buffer: Buffer| Ok((buffer.name.to_owned(), buffer.finish()?));
     buffers.into_iter().map(finish).collect()
 }
 
-fn file_bytes(checkpoint: &Checkpoint, name: &str, wanted: &Wanted) -> usize {
-    let bytes = checkpoint.tensor(name).map(TensorInfo::size_bytes);
-    bytes
-        .and_then(|bytes| usize::try_from(bytes).ok())
-        .unwrap_or(wanted.bytes)
+/// A tensor being read.
+struct Buffer<'a> {
+    name: &'a str,
+    info: &'a TensorInfo,
+    form: Form,
+    rows: Option<Rows>,
+    bytes: AlignedBytes,
+}
+
+impl<'a> Buffer<'a> {
+    fn new(name: &'a str, info: &'a TensorInfo, wanted: &Wanted) -> Result<Self, EngineError> {
+        if let Form::Matrix { rows, columns, .. } = wanted.form
+            && info.elements() != rows as u64 * columns as u64
+        {
+            let reason = format!("tensor {name} has other numbers than was proven");
+            return Err(EngineError::internal(reason));
+        }
+        let rows = quantized_rows(info, wanted);
+        let bytes = match rows {
+            Some(_) => wanted.bytes,
+            None => usize::try_from(info.size_bytes()).map_err(EngineError::internal)?,
+        };
+        Ok(Self {
+            name,
+            info,
+            form: wanted.form,
+            rows,
+            bytes: AlignedBytes::zeroed(bytes),
+        })
+    }
+
+    fn cut(&mut self) -> impl Iterator<Item = Piece<'_>> {
+        let (name, rows) = (self.name, self.rows);
+        let length = self.piece_bytes();
+        let size = rows.map_or(length, |rows| rows.bytes_of(length));
+        let whole = usize::try_from(self.info.size_bytes()).unwrap_or(usize::MAX);
+        let pieces = self.bytes.chunks_mut(size).enumerate();
+        pieces.map(move |(at, into)| Piece {
+            name,
+            skip: (at * length) as u64,
+            length: length.min(whole - at * length),
+            into,
+            rows,
+        })
+    }
+
+    /// Bytes in the file of each piece but the last: whole rows of what is quantized, and together what comes together.
+    fn piece_bytes(&self) -> usize {
+        let together = self.info.together_bytes();
+        let together = together.and_then(|bytes| usize::try_from(bytes).ok());
+        let row = self
+            .rows
+            .map_or(1, |rows| rows.columns * rows.found.block_bytes());
+        let unit = together
+            .filter(|bytes| bytes.is_multiple_of(row))
+            .unwrap_or(row);
+        unit.max(1) * (PIECE_BYTES / unit.max(1)).max(1)
+    }
+
+    fn finish(self) -> Result<Loaded, EngineError> {
+        let found = self.info.tensor_type;
+        match self.form {
+            Form::Floats(_) => Ok(Loaded::Floats(floats(found, &self.bytes))),
+            Form::Matrix {
+                rows,
+                columns,
+                tensor_type,
+            } if self.rows.is_some() || tensor_type == found => Ok(Loaded::Matrix(Matrix::new(
+                self.bytes,
+                rows,
+                columns,
+                tensor_type,
+            ))),
+            Form::Matrix { .. } => {
+                let name = self.name;
+                let reason = format!("tensor {name} has other bytes than was proven");
+                Err(EngineError::internal(reason))
+            }
+        }
+    }
+}
+
+impl Rows {
+    /// Bytes that so many of the file's become.
+    fn bytes_of(self, file_bytes: usize) -> usize {
+        let elements = file_bytes / self.found.block_bytes();
+        elements / self.target.block_elements() * self.target.block_bytes()
+    }
+}
+
+/// How it is quantized, if it is.
+fn quantized_rows(info: &TensorInfo, wanted: &Wanted) -> Option<Rows> {
+    let Form::Matrix {
+        columns,
+        tensor_type: target,
+        ..
+    } = wanted.form
+    else {
+        return None;
+    };
+    let found = info.tensor_type;
+    (target != found && is_float(found) && columns > 0).then_some(Rows {
+        columns,
+        found,
+        target,
+    })
 }
 
 fn read_all(
     checkpoint: &Checkpoint,
-    buffers: &mut [(&str, AlignedBytes)],
+    buffers: &mut [Buffer],
     threads: usize,
     cancelled: &AtomicBool,
     on_progress: &mut dyn FnMut(LoadProgress),
 ) -> Result<(), EngineError> {
-    let total_bytes = buffers.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-    let pieces: Vec<Piece> = buffers
-        .iter_mut()
-        .flat_map(|(name, bytes)| cut(name, bytes))
-        .collect();
+    let total_bytes = buffers.iter().map(|buffer| buffer.info.size_bytes()).sum();
+    let pieces: Vec<Piece> = buffers.iter_mut().flat_map(Buffer::cut).collect();
     let pieces = Mutex::new(pieces.into_iter());
     let (tell, news) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -86,15 +188,6 @@ fn read_all(
         }
         drop(tell);
         follow(&news, total_bytes, on_progress)
-    })
-}
-
-fn cut<'a>(name: &'a str, bytes: &'a mut AlignedBytes) -> impl Iterator<Item = Piece<'a>> {
-    let pieces = bytes.chunks_mut(PIECE_BYTES).enumerate();
-    pieces.map(move |(at, into)| Piece {
-        name,
-        skip: (at * PIECE_BYTES) as u64,
-        into,
     })
 }
 
@@ -127,14 +220,32 @@ fn stop_if(cancelled: &AtomicBool) -> Result<(), EngineError> {
 }
 
 fn read(checkpoint: &Checkpoint, piece: &mut Piece) -> News {
-    let length = piece.into.len() as u64;
-    let Piece { name, skip, into } = piece;
+    let (name, skip, length) = (piece.name, piece.skip, piece.length as u64);
     let failed = |error| {
         super::families::invalid(checkpoint, format!("tensor {name} can't be read: {error}"))
     };
-    checkpoint.read(name, *skip, into).map_err(failed)?;
-    checkpoint.forget(name, *skip, length);
+    match piece.rows {
+        None => checkpoint.read(name, skip, piece.into).map_err(failed)?,
+        Some(rows) => {
+            let mut bytes = vec![0; piece.length];
+            checkpoint.read(name, skip, &mut bytes).map_err(failed)?;
+            quantize(rows, &bytes, piece.into)?;
+        }
+    }
+    checkpoint.forget(name, skip, length);
     Ok(length)
+}
+
+/// Quantizes some rows at a time, so that few of them are ever held as `f32`.
+fn quantize(rows: Rows, bytes: &[u8], out: &mut [u8]) -> Result<(), EngineError> {
+    let count = (QUANTIZED_ELEMENTS / rows.columns).max(1);
+    let from = count * rows.columns * rows.found.block_bytes();
+    let parts = bytes.chunks(from).zip(out.chunks_mut(rows.bytes_of(from)));
+    for (from, into) in parts {
+        let quantized = crate::files::quantize(floats(rows.found, from), rows.target)?;
+        into.copy_from_slice(&quantized);
+    }
+    Ok(())
 }
 
 fn follow(
@@ -151,75 +262,6 @@ fn follow(
         });
     }
     Ok(())
-}
-
-fn finish(
-    checkpoint: &Checkpoint,
-    name: &str,
-    wanted: &Wanted,
-    bytes: AlignedBytes,
-    threads: usize,
-) -> Result<Loaded, EngineError> {
-    let info = checkpoint.tensor(name);
-    let found = info.map_or(TensorType::F32, |info| info.tensor_type);
-    match wanted.form {
-        Form::Floats(_) => Ok(Loaded::Floats(floats(found, &bytes))),
-        Form::Matrix {
-            rows,
-            columns,
-            tensor_type,
-        } if bytes.len() == wanted.bytes && tensor_type == found => Ok(Loaded::Matrix(
-            Matrix::new(bytes, rows, columns, tensor_type),
-        )),
-        Form::Matrix {
-            rows,
-            columns,
-            tensor_type,
-        } if is_float(found) && bytes.len() == rows * columns * found.block_bytes() => {
-            let mut quantized = AlignedBytes::zeroed(wanted.bytes);
-            quantize_rows(found, &bytes, columns, tensor_type, &mut quantized, threads)?;
-            Ok(Loaded::Matrix(Matrix::new(
-                quantized,
-                rows,
-                columns,
-                tensor_type,
-            )))
-        }
-        Form::Matrix { .. } => Err(EngineError::internal(format!(
-            "tensor {name} has other bytes than was proven"
-        ))),
-    }
-}
-
-/// Quantizes rows of floats, some at a time on each thread, so that few of them are ever held as `f32`.
-fn quantize_rows(
-    found: TensorType,
-    bytes: &[u8],
-    columns: usize,
-    target: TensorType,
-    out: &mut [u8],
-    threads: usize,
-) -> Result<(), EngineError> {
-    let rows = (QUANTIZED_ELEMENTS / columns).max(1);
-    let from = bytes.chunks(rows * columns * found.block_bytes());
-    let into = rows * columns / target.block_elements() * target.block_bytes();
-    let parts = Mutex::new(from.zip(out.chunks_mut(into)));
-    let work = || -> Result<(), EngineError> {
-        loop {
-            let part = parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((from, into)) = part else {
-                return Ok(());
-            };
-            into.copy_from_slice(&crate::files::quantize(floats(found, from), target)?);
-        }
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| {
-            let died = |_| Err(EngineError::internal("quantizing stopped by a panic"));
-            worker.join().unwrap_or_else(died)
-        })
-    })
 }
 
 fn is_float(tensor_type: TensorType) -> bool {
@@ -261,4 +303,57 @@ fn cpu_half(bits: u16) -> f32 {
 #[expect(clippy::cast_precision_loss, reason = "ten bits fit")]
 fn small(fraction: u32) -> f32 {
     fraction as f32 / 16_777_216.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::tests::writer::{Folder, Gguf};
+
+    /// Bit patterns of small BF16 numbers.
+    fn numbers(count: usize) -> Vec<u8> {
+        let number = |at: usize| 0x3C00 | u16::try_from(at * 37 % 1_021).unwrap_or(0);
+        (0..count).flat_map(|at| number(at).to_le_bytes()).collect()
+    }
+
+    /// Rows that no piece is a multiple of, in more than one piece.
+    const ROWS: usize = 2_001;
+    const COLUMNS: usize = 1_536;
+
+    fn loaded(target: TensorType) -> Matrix {
+        let bytes = numbers(ROWS * COLUMNS);
+        assert!(bytes.len() > PIECE_BYTES, "one piece");
+        let folder = Folder::new();
+        let shape = [ROWS as u64, COLUMNS as u64];
+        let file = Gguf::default().raw("w", &shape, TensorType::BF16.id(), &bytes);
+        let checkpoint = Checkpoint::open(&folder.write("w.gguf", &file.finish())).expect("a file");
+        let form = Form::Matrix {
+            rows: ROWS,
+            columns: COLUMNS,
+            tensor_type: target,
+        };
+        let bytes = target.row_bytes(COLUMNS).expect("whole blocks") * ROWS;
+        let wanted = BTreeMap::from([("w".to_owned(), Wanted { form, bytes })]);
+        let mut told = LoadProgress::default();
+        let cancelled = AtomicBool::new(false);
+        let loaded = load(&checkpoint, &wanted, 2, &cancelled, &mut |now| told = now);
+        assert_eq!(told.done_bytes, told.total_bytes);
+        match loaded.expect("it can be read").remove("w") {
+            Some(Loaded::Matrix(matrix)) => matrix,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn pieces_together_are_the_whole() {
+        let bytes = numbers(ROWS * COLUMNS);
+        assert!(loaded(TensorType::BF16).bytes() == bytes);
+        for target in [TensorType::Q8_0, TensorType::Q4_K] {
+            let whole = crate::files::quantize(floats(TensorType::BF16, &bytes), target);
+            assert!(
+                loaded(target).bytes() == whole.expect("whole blocks"),
+                "{target}"
+            );
+        }
+    }
 }

@@ -32,6 +32,12 @@ impl TensorInfo {
             * self.tensor_type.block_bytes() as u64
     }
 
+    /// So many of its bytes come out of the files together; reading fewer at a time reads the same place repeatedly. `None`
+    /// where any piece is as good as another.
+    pub fn together_bytes(&self) -> Option<u64> {
+        self.source.together_bytes()
+    }
+
     /// Where its first byte lies. Reading tensors in this order reads files from their beginning to their end.
     pub fn place(&self) -> Place {
         self.source.first()

@@ -15,7 +15,7 @@ pub mod safetensors;
 mod source;
 mod tensor_type;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 
 pub use checkpoint::{Checkpoint, TensorInfo};

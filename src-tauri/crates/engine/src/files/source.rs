@@ -99,6 +99,17 @@ impl Source {
         }
     }
 
+    /// As [`View::together_bytes`], of what is one view alone.
+    pub(super) fn together_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Joined(views) => match views.as_ref() {
+                [one] => one.together_bytes(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Reads what lies `skip` bytes after the beginning.
     pub(super) fn read(&self, parts: Parts, skip: u64, into: &mut [u8]) -> io::Result<()> {
         match self {

@@ -116,6 +116,24 @@ impl View {
         self.runs().0.is_empty()
     }
 
+    /// Bytes that are best read together, since one stretch of the file gives them all: with less at a time that stretch
+    /// would be read again. `None` where any piece is as good as another.
+    pub(crate) fn together_bytes(&self) -> Option<u64> {
+        let (dimensions, run) = self.runs();
+        let (outer, inner) = dimensions.split_first()?;
+        let reach = stretch_bytes(inner, run);
+        if run >= LONG_RUN_BYTES || reach > STRETCH_BYTES {
+            return None;
+        }
+        // Entries that lie one behind the other, or in between each other.
+        let apart = outer.stride >= reach;
+        if apart && inner.is_empty() {
+            return None;
+        }
+        let bytes = size_bytes(if apart { inner } else { dimensions }, run);
+        (bytes <= STRETCH_BYTES).then_some(bytes)
+    }
+
     /// The dimensions around the longest runs of bytes that lie together, and how long those are.
     fn runs(&self) -> (&[Dimension], u64) {
         let mut run = self.element_bytes;
@@ -254,4 +272,39 @@ fn each(
 
 fn as_length(bytes: u64) -> io::Result<usize> {
     usize::try_from(bytes).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(shape: &[usize]) -> View {
+        View::whole(
+            Place {
+                part: 0,
+                offset: 64,
+            },
+            2,
+            shape,
+        )
+    }
+
+    #[test]
+    fn what_one_stretch_gives_is_read_together() {
+        let check = |view: Option<View>, expected: Option<u64>| {
+            let view = view.expect("a view");
+            assert_eq!(view.together_bytes(), expected, "{view:?}");
+        };
+        let experts = || view(&[4, 64, 128]);
+        check(Some(experts()), None);
+        check(experts().slice(1, 3, 9), None);
+        // Each output's inputs lie in all rows of its expert, and half of the outputs in as many.
+        check(experts().swap(1, 2), Some(64 * 128 * 2));
+        let half = experts().swap(1, 2).and_then(|view| view.every(1, 1, 2));
+        check(half, Some(64 * 128));
+        check(view(&[64, 128]).swap(0, 1), Some(64 * 128 * 2));
+        // Long runs are read one by one, and what is too large for a stretch is not read as one.
+        check(view(&[4, 64, 4096]).slice(2, 0, 2048), None);
+        check(view(&[2, 8192, 8192]).swap(1, 2), None);
+    }
 }

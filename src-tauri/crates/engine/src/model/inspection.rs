@@ -116,3 +116,59 @@ fn kv_bytes_per_token(description: &Description) -> Vec<(KvType, u64)> {
     };
     [KvType::F16, KvType::Q8_0].map(of).to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    /// Each family's file, and its folder as Hugging Face lays it out where there is one.
+    fn references() -> Vec<(PathBuf, Option<PathBuf>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/reference/models");
+        let folders = std::fs::read_dir(folder).expect("the folder of models");
+        let of = |folder: PathBuf| {
+            let other = folder.join("huggingface");
+            (folder.join("model.gguf"), other.is_dir().then_some(other))
+        };
+        folders.flatten().map(|entry| of(entry.path())).collect()
+    }
+
+    #[test]
+    fn every_family_is_described_and_a_folder_as_its_converted_file_is() {
+        let mut folders = 0;
+        for (file, folder) in references() {
+            let what = file.display();
+            let file = inspect(&file).expect("a model");
+            assert!(file.parameters >= file.active_parameters, "{what}");
+            assert!(file.active_parameters > 0, "{what}");
+            assert!(
+                file.layers > Some(0) && file.context_tokens > Some(0),
+                "{what}"
+            );
+            assert_eq!(file.vocabulary_tokens, Some(128), "{what}");
+            assert_eq!(file.kv_bytes_per_token.len(), 2, "{what}");
+            let types = file.tensor_types.iter();
+            assert_eq!(types.map(|kind| kind.bytes).sum::<u64>(), file.file_bytes);
+            let Some(folder) = folder else { continue };
+            let folder = inspect(&folder).expect("a model");
+            assert_eq!(folder.name.as_deref(), Some("huggingface"));
+            let facts = |inspection: Inspection| {
+                let numbers = [
+                    inspection.context_tokens,
+                    inspection.layers,
+                    inspection.vocabulary_tokens,
+                    Some(inspection.parameters),
+                    Some(inspection.active_parameters),
+                ];
+                (
+                    inspection.architecture,
+                    numbers,
+                    inspection.kv_bytes_per_token,
+                )
+            };
+            assert_eq!(facts(folder), facts(file), "{what}");
+            folders += 1;
+        }
+        assert!(folders >= 7, "some were not described");
+    }
+}

@@ -73,6 +73,7 @@ impl Place {
             library_roots: vec![LibraryRoot {
                 path: self.path("models"),
                 label: "models folder".into(),
+                is_cache: false,
             }],
             engine_program: PathBuf::new(),
         };

@@ -41,7 +41,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
 }
 
 /// Those that are there as Hugging Face lays them out too, opened so.
-fn folders() -> Vec<Fixture> {
+pub(super) fn folders() -> Vec<Fixture> {
     let theirs = |mut fixture: Fixture| {
         let path = folder().join(&fixture.name).join("huggingface");
         if !path.is_dir() {

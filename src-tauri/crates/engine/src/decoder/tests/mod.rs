@@ -6,6 +6,7 @@ mod hostile;
 mod noise;
 mod planned;
 mod quantized;
+mod separate;
 mod tiny;
 
 use super::{Chunk, Decoder, LoadOptions, LogitsWanted, RecurrentState};

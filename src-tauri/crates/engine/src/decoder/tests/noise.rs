@@ -7,15 +7,43 @@ use crate::kv::KvType;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// How much more than llama.cpp's divergence ours may be: both are medians of a few dozen rows.
+/// How much more than llama.cpp's divergence ours may be: both are of a few dozen rows.
 const SHARE: f64 = 1.25;
+
+/// Kullback-Leibler, nats, of all rows.
+///
+/// One token between two experts would be the whole mean: with a prompt that nobody chose, qwen3moe's row 97 had router
+/// outputs of 0.6583 and 0.6570 for the second and the third expert in layer 0, exactly computed, and these outputs have a
+/// noise of 0.009 (rms) in llama.cpp and here alike. llama.cpp took one, Wick the other, and that row then diverged by
+/// 3.2e-2 nats where the median is 1.1e-4. In the other 199 choices all agreed. So the prompt of `quantized.py` leaves at
+/// least 0.08 between the two, and the mean counts.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+struct Divergence {
+    median: f64,
+    mean: f64,
+}
+
+impl Divergence {
+    fn of(mut rows: Vec<f64>) -> Self {
+        rows.sort_by(f64::total_cmp);
+        let count = u32::try_from(rows.len()).expect("few");
+        Self {
+            median: rows[(rows.len() - 1) / 2],
+            mean: rows.iter().sum::<f64>() / f64::from(count),
+        }
+    }
+
+    fn is_within(self, theirs: Self) -> bool {
+        // A NaN is within nothing.
+        self.median <= theirs.median * SHARE && self.mean <= theirs.mean * SHARE
+    }
+}
 
 #[derive(serde::Deserialize)]
 struct Expected {
     prompts: Vec<Vec<u32>>,
     kept: Vec<usize>,
-    /// Kullback-Leibler, nats, the median of all rows.
-    llama_cpp_divergence: f64,
+    llama_cpp_divergence: Divergence,
 }
 
 fn root() -> PathBuf {
@@ -50,9 +78,8 @@ fn divergence(truth: &[f32], found: &[f32]) -> f64 {
         .sum()
 }
 
-/// The median of the kept rows, and llama.cpp's. Not the mean: a token between two experts may go either way, and one
-/// such row weighs as much as all others together.
-fn measure(folder: &Path) -> (f64, f64) {
+/// Of the kept rows, and llama.cpp's.
+fn measure(folder: &Path) -> (Divergence, Divergence) {
     let (expected, rows) = expected(folder);
     let checkpoint = Checkpoint::open(&folder.join("model.gguf")).expect("a model");
     let mut decoder = super::load(&checkpoint).expect("a model that loads");
@@ -65,8 +92,7 @@ fn measure(folder: &Path) -> (f64, f64) {
         all.extend(found.map(|found| divergence(rest.next().expect("a row"), found)));
     }
     assert!(rest.next().is_none(), "more rows than prompts");
-    all.sort_by(f64::total_cmp);
-    (all[(all.len() - 1) / 2], expected.llama_cpp_divergence)
+    (Divergence::of(all), expected.llama_cpp_divergence)
 }
 
 #[test]
@@ -75,15 +101,18 @@ fn quantized_models_stay_within_the_noise_that_llama_cpp_shows() {
     let mut folders: Vec<PathBuf> = folders.flatten().map(|entry| entry.path()).collect();
     folders.sort();
     assert!(!folders.is_empty());
-    let mut report =
-        String::from("nats from the logits of the dequantized weights: ours, llama.cpp's\n");
+    let mut report = String::from(
+        "nats from the logits of the dequantized weights: median, ours and llama.cpp's; mean, ours and llama.cpp's\n",
+    );
     let mut wrong = Vec::new();
     for folder in folders {
         let name = folder.file_name().expect("a name").to_string_lossy();
         let (ours, theirs) = measure(&folder);
-        writeln!(report, "{name:16} {ours:.2e} {theirs:.2e}").expect("room");
-        if ours.is_nan() || ours > theirs * SHARE {
-            wrong.push(format!("{name}: {ours:.2e} against {theirs:.2e}"));
+        let medians = format!("{:.2e} {:.2e}", ours.median, theirs.median);
+        let means = format!("{:.2e} {:.2e}", ours.mean, theirs.mean);
+        writeln!(report, "{name:16} {medians}  {means}").expect("room");
+        if !ours.is_within(theirs) {
+            wrong.push(format!("{name}: {ours:?} against {theirs:?}"));
         }
     }
     let checks = root().join("target/checks");

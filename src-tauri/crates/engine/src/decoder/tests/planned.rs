@@ -1,6 +1,6 @@
 //! What is planned is what is taken.
 
-use super::conformance::fixtures;
+use super::conformance::{fixtures, folders};
 use super::tiny::{self, Tiny};
 use super::{Running, load};
 use crate::decoder::{Demand, plan};
@@ -64,7 +64,7 @@ fn a_plan_says_within_three_percent_what_the_model_then_takes() {
 
 #[test]
 fn a_plan_is_right_for_every_family() {
-    for fixture in fixtures() {
+    for fixture in fixtures().into_iter().chain(folders()) {
         check(&fixture.checkpoint, false);
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
+mod experts;
 mod open;
 mod reader;
 mod tensor;

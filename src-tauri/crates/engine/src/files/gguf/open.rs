@@ -147,7 +147,11 @@ fn assemble(path: &Path, parts: Vec<Part>) -> Result<Checkpoint, EngineError> {
             path,
             format!("it is damaged: its parts have {found} tensors together, {said} are announced"),
         )),
-        _ => Ok(checkpoint),
+        _ => {
+            let merged = super::experts::merge(&mut checkpoint);
+            merged.map_err(|reason| invalid(path, format!("it is damaged: {reason}")))?;
+            Ok(checkpoint)
+        }
     }
 }
 

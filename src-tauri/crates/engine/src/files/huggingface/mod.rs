@@ -13,13 +13,14 @@ mod draft;
 mod drafts;
 mod families;
 mod keys;
+mod name;
 mod names;
 mod rotation;
 mod shards;
 
 pub use companions::Companions;
 
-use super::Checkpoint;
+use super::{Checkpoint, Value};
 use config::Config;
 use drafts::Drafts;
 use engine_api::EngineError;
@@ -66,6 +67,9 @@ pub fn open(folder: &Path) -> Result<Checkpoint, EngineError> {
     };
     let (mut keys, tensors) = made().map_err(|refusal: Refusal| refusal.of(folder))?;
     Companions::of(folder).describe(&mut keys);
+    if let Some(name) = name::of(folder, &config) {
+        keys.general("name", Value::Text(name));
+    }
     Ok(Checkpoint {
         path: folder.to_owned(),
         metadata: keys.into_metadata(),

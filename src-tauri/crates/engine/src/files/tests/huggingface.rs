@@ -111,9 +111,11 @@ fn same(found: &Value, expected: &Json) -> bool {
     }
 }
 
+/// All but the name, which the folder gives.
 fn compare_metadata(what: &str, checkpoint: &Checkpoint, expected: &Json) {
     let expected = expected.as_object().expect("metadata");
-    let found = &checkpoint.metadata.0;
+    let mut found = checkpoint.metadata.0.clone();
+    assert!(found.remove("general.name").is_some(), "{what}");
     let names = found.keys().chain(expected.keys()).collect::<BTreeSet<_>>();
     let wrong: Vec<_> = names
         .into_iter()
@@ -362,6 +364,8 @@ fn what_lies_beside_the_weights_is_found() {
         text("tokenizer.chat_template.tool_use").as_deref(),
         Some("tools")
     );
+    let own = folder.path().file_name().and_then(|name| name.to_str());
+    assert_eq!(text("general.name").as_deref(), own);
     folder.write("chat_template.jinja", b"new");
     let checkpoint = Checkpoint::open(folder.path()).expect("it is whole");
     assert_eq!(
@@ -452,4 +456,25 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_folder_is_called_by_its_repository_or_its_name() {
+    let case = &cases()["llama"];
+    let check = |below: &str, says: &str, expected: &str| {
+        let folder = Folder::new();
+        let path = folder.path().join(below);
+        std::fs::create_dir_all(&path).expect("a folder");
+        let mut config = case["config"].clone();
+        config["_name_or_path"] = says.into();
+        std::fs::write(path.join("config.json"), config.to_string()).expect("room");
+        std::fs::write(path.join("model.safetensors"), safetensors(case)).expect("room");
+        let checkpoint = Checkpoint::open(&path).expect("a model");
+        assert_eq!(checkpoint.metadata.text("general.name"), Some(expected));
+    };
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let snapshot = format!("models--Qwen--Qwen3-0.6B/snapshots/{commit}");
+    check(&snapshot, "made/from", "Qwen/Qwen3-0.6B");
+    check("Qwen3-0.6B", "made/from", "Qwen3-0.6B");
+    check(commit, "made/from", "made/from");
 }

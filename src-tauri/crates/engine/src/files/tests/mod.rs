@@ -3,4 +3,4 @@
 mod gguf;
 mod huggingface;
 mod safetensors;
-pub(super) mod writer;
+pub(crate) mod writer;
