@@ -116,6 +116,21 @@ describe("a turn", () => {
     expect(reported).toEqual([]);
   });
 
+  it("shows an answer that could not be stored, and why, until it is", async () => {
+    void conversations.send("Hi");
+    lastTurn().emit(STARTED);
+    lastTurn().emit({ type: "token", text: "Hello!" });
+    const error: Failure = { code: "disk_full", message: "The disk is full.", hint: "Make room." };
+    lastTurn().emit({ type: "unkept", error });
+    await painted();
+    expect(conversations.generation).toMatchObject({ text: "Hello!", unkept: error });
+    expect(reported).toEqual([]);
+    lastTurn().emit({ type: "finished", conversation: conversation({ text: "Hello!" }) });
+    await lastTurn().end();
+    expect(conversations.generation).toBeNull();
+    expect(answer()).toMatchObject({ state: "complete", text: "Hello!" });
+  });
+
   it("keeps an interrupted answer and goes on from its text", async () => {
     void conversations.send("Hi");
     lastTurn().emit(STARTED);
