@@ -4,6 +4,7 @@
 //! (support/parrot.rs). Screenshots lie in `target/e2e/`. Nothing here asserts how fast anything is.
 
 mod answer;
+mod closing;
 mod database;
 mod keyboard;
 mod models;
