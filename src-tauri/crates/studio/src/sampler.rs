@@ -70,6 +70,8 @@ impl Sampler {
 
     /// Whether somebody looks.
     pub(crate) fn set_watched(&self, watched: bool) {
+        let who = if watched { "somebody" } else { "nobody" };
+        tracing::debug!("{who} looks at the status");
         let before = self.watched.swap(watched, Ordering::Relaxed);
         if watched && !before {
             self.changed.notify_one();
@@ -123,11 +125,7 @@ impl Task {
     }
 
     fn period(&self) -> Duration {
-        match (self.gauges.is_busy(), self.watched.load(Ordering::Relaxed)) {
-            (true, _) => BUSY_PERIOD,
-            (false, true) => IDLE_PERIOD,
-            (false, false) => UNWATCHED_PERIOD,
-        }
+        period(self.gauges.is_busy(), self.watched.load(Ordering::Relaxed))
     }
 
     /// Takes the readings that are due. One that fails leaves the last one in place.
@@ -165,6 +163,15 @@ impl Task {
             held.weights_bytes,
             held.kv_cache_bytes,
         )
+    }
+}
+
+/// How long until the next status.
+fn period(busy: bool, watched: bool) -> Duration {
+    match (busy, watched) {
+        (true, _) => BUSY_PERIOD,
+        (false, true) => IDLE_PERIOD,
+        (false, false) => UNWATCHED_PERIOD,
     }
 }
 
@@ -223,6 +230,17 @@ mod tests {
         };
         change(&mut status);
         status
+    }
+
+    #[test]
+    fn a_status_comes_more_rarely_when_nothing_runs_and_when_nobody_looks() {
+        let check = |busy, watched, ms| {
+            assert_eq!(period(busy, watched), Duration::from_millis(ms));
+        };
+        check(true, true, 250);
+        check(true, false, 250);
+        check(false, true, 2000);
+        check(false, false, 5000);
     }
 
     #[test]
