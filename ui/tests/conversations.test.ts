@@ -105,6 +105,9 @@ describe("a turn", () => {
     expect(conversations.slot).toBe(1);
     lastTurn().emit({ type: "prefill", processed_tokens: 5, total_tokens: 9 });
     expect(conversations.generation).toMatchObject({ phase: "prefill", processedTokens: 5, totalTokens: 9 });
+    // The whole prompt is read: the token that follows is all that is worth a frame.
+    lastTurn().emit({ type: "prefill", processed_tokens: 9, total_tokens: 9 });
+    expect(conversations.generation).toMatchObject({ phase: "prefill", processedTokens: 5 });
     for (const text of ["Hel", "lo", "!"]) lastTurn().emit({ type: "token", text });
     expect(conversations.generation?.text).toBe("");
     await painted();

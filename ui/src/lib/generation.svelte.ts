@@ -44,6 +44,8 @@ export class Generation {
         this.phase = "queued";
         return;
       case "prefill":
+        // The last of them comes right before the first token, whose frame must not wait for the paint of this.
+        if (event.processed_tokens >= event.total_tokens) return;
         this.phase = "prefill";
         this.processedTokens = event.processed_tokens;
         this.totalTokens = event.total_tokens;
