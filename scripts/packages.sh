@@ -12,6 +12,8 @@ packages_for() {
     [ "$1" = test ] || return 0
     echo "xvfb: a display for the end-to-end tests"
     echo "webkit2gtk-driver: clicks and types in the end-to-end tests"
+    echo "openbox: closes and minimises windows in the end-to-end tests"
+    echo "xdotool: presses the keys for that"
     echo "imagemagick: takes the end-to-end tests' screenshots"
 }
 
@@ -46,6 +48,8 @@ other_system() {
     if [ "$1" = test ]; then
         command -v Xvfb >/dev/null || missing+=("Xvfb")
         command -v WebKitWebDriver >/dev/null || missing+=("WebKitWebDriver")
+        command -v openbox >/dev/null || missing+=("openbox")
+        command -v xdotool >/dev/null || missing+=("xdotool")
         command -v import >/dev/null || missing+=("ImageMagick")
     fi
     [ "${#missing[@]}" = 0 ] && return

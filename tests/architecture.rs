@@ -31,7 +31,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("studio", &["rusqlite"]),
     (
         "wick-studio",
-        &["tauri", "tauri-specta", "tauri-build", "open"],
+        &["tauri", "tauri-specta", "tauri-build", "gtk", "open"],
     ),
     ("hub", &["hf-hub", "reqwest", "hyper", "ureq"]),
     ("server", &["axum"]),

@@ -5,7 +5,7 @@ use crate::commands::{chat, conversations, links, models, startup};
 use serde::Serialize;
 use tauri_specta::{Builder, collect_commands, collect_events};
 
-/// The status changed: four times a second while something runs, once a second otherwise.
+/// The status changed by what a person could see.
 #[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
 #[serde(transparent)]
 pub(crate) struct StatusChanged(pub(crate) studio::Status);

@@ -80,3 +80,18 @@ async fn an_unreadable_database_is_left_alone() {
     desk.picture("startup-unreadable").await;
     check_start_beside(desk, &before, "beside the broken").await;
 }
+
+#[tokio::test]
+async fn a_missing_temporary_folder_makes_no_database_unreadable() {
+    let home = Home::with_parrot().without_temporary_folder();
+    let mut desk = Desk::open("no-temporary-folder", home).await;
+    desk.ask("one").await;
+    desk.end(End::Killed).await;
+    let log = desk.home().data().join("wick.db-wal");
+    assert!(
+        log.metadata().is_ok_and(|log| log.len() > 0),
+        "a log to look at"
+    );
+    desk.start().await;
+    desk.see_conversations(&["one"]).await;
+}

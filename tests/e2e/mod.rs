@@ -4,7 +4,9 @@
 //! (support/parrot.rs). Screenshots lie in `target/e2e/`. Nothing here asserts how fast anything is.
 
 mod answer;
+mod closing;
 mod database;
+mod focus;
 mod keyboard;
 mod models;
 mod pictures;

@@ -105,6 +105,9 @@ describe("a turn", () => {
     expect(conversations.slot).toBe(1);
     lastTurn().emit({ type: "prefill", processed_tokens: 5, total_tokens: 9 });
     expect(conversations.generation).toMatchObject({ phase: "prefill", processedTokens: 5, totalTokens: 9 });
+    // The whole prompt is read: the token that follows is all that is worth a frame.
+    lastTurn().emit({ type: "prefill", processed_tokens: 9, total_tokens: 9 });
+    expect(conversations.generation).toMatchObject({ phase: "prefill", processedTokens: 5 });
     for (const text of ["Hel", "lo", "!"]) lastTurn().emit({ type: "token", text });
     expect(conversations.generation?.text).toBe("");
     await painted();
@@ -114,6 +117,21 @@ describe("a turn", () => {
     expect(conversations.generation).toBeNull();
     expect(answer()).toMatchObject({ state: "complete", text: "Hello!" });
     expect(reported).toEqual([]);
+  });
+
+  it("shows an answer that could not be stored, and why, until it is", async () => {
+    void conversations.send("Hi");
+    lastTurn().emit(STARTED);
+    lastTurn().emit({ type: "token", text: "Hello!" });
+    const error: Failure = { code: "disk_full", message: "The disk is full.", hint: "Make room." };
+    lastTurn().emit({ type: "unkept", error });
+    await painted();
+    expect(conversations.generation).toMatchObject({ text: "Hello!", unkept: error });
+    expect(reported).toEqual([]);
+    lastTurn().emit({ type: "finished", conversation: conversation({ text: "Hello!" }) });
+    await lastTurn().end();
+    expect(conversations.generation).toBeNull();
+    expect(answer()).toMatchObject({ state: "complete", text: "Hello!" });
   });
 
   it("keeps an interrupted answer and goes on from its text", async () => {

@@ -1,4 +1,4 @@
-//! The app as `WebKitWebDriver` starts it, and its three ways to end.
+//! The app as `WebKitWebDriver` starts it, and its ways to end.
 
 use super::process::tied;
 use super::{End, Home, PATIENCE, Process, Screen};
@@ -45,10 +45,20 @@ impl App {
         &self.process
     }
 
-    pub(super) async fn end(self, how: End) {
+    pub(super) async fn end(self, how: End, screen: &Screen) {
         match how {
             // The answer may be lost with the page.
             End::Closed => drop(self.client.close_window().await),
+            End::AltF4 => screen.point(&["key", "alt+F4"]),
+            End::Disconnected => {
+                screen.point(&[
+                    "search",
+                    "--onlyvisible",
+                    "--class",
+                    "wick-studio",
+                    "windowkill",
+                ]);
+            }
             End::Terminated => self.process.terminate(),
             End::Killed => self.process.kill(),
         }

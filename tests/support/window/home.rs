@@ -16,6 +16,7 @@ const END_PATIENCE: Duration = Duration::from_secs(20);
 pub struct Home {
     folder: tempfile::TempDir,
     engine: PathBuf,
+    temporary: PathBuf,
 }
 
 impl Home {
@@ -35,6 +36,13 @@ impl Home {
         home
     }
 
+    /// Where the temporary folder should be, there is none.
+    #[must_use]
+    pub fn without_temporary_folder(mut self) -> Self {
+        self.temporary = self.path("missing");
+        self
+    }
+
     /// Makes the parrot say this from now on, whatever it is told.
     pub fn teach(&self, text: &str) {
         fs::write(self.path("says.md"), text).expect("a file");
@@ -46,6 +54,7 @@ impl Home {
         let home = Self {
             folder,
             engine: program("wick-engine"),
+            temporary: std::env::temp_dir(),
         };
         for name in ["models", "bin", "run"] {
             fs::create_dir(home.path(name)).expect("a folder");
@@ -95,8 +104,9 @@ impl Home {
             .env("WICK_MODELS_DIR", self.models())
             .env("WICK_ENGINE", &self.engine)
             .env("WICK_PARROT_SAYS", self.path("says.md"))
-            .env("WICK_LOG", "info")
+            .env("WICK_LOG", "info,studio::sampler=debug")
             .env("HOME", self.folder.path())
+            .env("TMPDIR", &self.temporary)
             .env("XDG_RUNTIME_DIR", self.path("run"))
             // No accessibility bus, no settings of the person whose machine this is.
             .env("NO_AT_BRIDGE", "1")

@@ -1,7 +1,7 @@
 //! The real window: Wick on a screen of its own, driven through `WebDriver` as a person would drive it.
 //!
 //! A [`Desk`] is one person's desk: a [`Home`] with data and models, an X server, and the app in it, which can be
-//! ended in three ways and started again. It deliberately knows no story; those are in `e2e/`.
+//! ended in several ways and started again. It deliberately knows no story; those are in `e2e/`.
 //!
 //! Invariants: nothing waits for a fixed time, only for something to come true, with a bound; however a test ends, all
 //! that it started ends too, and a desk that leaves a process behind fails its test; one desk stands at a time, since
@@ -15,6 +15,7 @@
 mod app;
 mod chat;
 mod home;
+mod manager;
 mod page;
 mod process;
 mod screen;
@@ -26,6 +27,7 @@ pub use process::Process;
 pub use screen::Screen;
 
 use app::App;
+use manager::Manager;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -40,6 +42,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub struct Desk {
     name: String,
     app: Option<App>,
+    manager: Option<Manager>,
     screen: Screen,
     home: Home,
     _turn: MutexGuard<'static, ()>,
@@ -48,8 +51,12 @@ pub struct Desk {
 /// How the app is ended.
 #[derive(Debug, Clone, Copy)]
 pub enum End {
-    /// Its window is closed.
+    /// Its window is closed by the driver.
     Closed,
+    /// Its window is closed by the window manager, which was told so with Alt+F4.
+    AltF4,
+    /// Its connection to the display is cut, as by `xkill` or when the display itself ends.
+    Disconnected,
     /// SIGTERM, as when the person logs out.
     Terminated,
     /// SIGKILL: it has no say.
@@ -65,17 +72,30 @@ impl Desk {
 
     /// Opens the app on a screen of this width and height, which it fills.
     pub async fn open_on(name: &str, home: Home, size: (u32, u32)) -> Self {
+        let mut desk = Self::prepare(name, home, size).await;
+        desk.start().await;
+        desk
+    }
+
+    /// Opens the app on a screen that has a window manager.
+    pub async fn open_managed(name: &str, home: Home) -> Self {
+        let mut desk = Self::prepare(name, home, (1280, 800)).await;
+        desk.manager = Some(Manager::start(&desk.home, &desk.screen).await);
+        desk.start().await;
+        desk
+    }
+
+    async fn prepare(name: &str, home: Home, size: (u32, u32)) -> Self {
         let turn = TURN.lock().await;
         let _ = std::fs::remove_file(log_file(name));
-        let mut desk = Self {
+        Self {
             name: name.into(),
             app: None,
+            manager: None,
             screen: Screen::start(size, &home),
             home,
             _turn: turn,
-        };
-        desk.start().await;
-        desk
+        }
     }
 
     /// Starts the app, once it has been ended.
@@ -104,7 +124,7 @@ impl Desk {
     /// Ends the app and waits for its end.
     pub async fn end(&mut self, how: End) {
         let app = self.app.take().expect("the app is there");
-        app.end(how).await;
+        app.end(how, &self.screen).await;
     }
 
     /// The second start that a person makes by mistake: the same program on the same data.
@@ -113,6 +133,17 @@ impl Desk {
         self.screen.show(&mut command);
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Presses keys of the window manager, such as `alt+F9`.
+    pub fn press_outside(&self, keys: &str) {
+        self.screen.point(&["key", keys]);
+    }
+
+    /// How often the app has said this in its log.
+    pub fn said(&self, words: &str) -> usize {
+        let log = std::fs::read_to_string(log_file(&self.name));
+        log.unwrap_or_default().matches(words).count()
     }
 
     /// The folders that the app works in.
@@ -164,6 +195,7 @@ impl Drop for Desk {
             self.report_failure();
         }
         drop(self.app.take());
+        drop(self.manager.take());
         self.screen.end();
         let left = self.home.end_what_is_left();
         assert!(failed || left.is_empty(), "left behind: {left:?}");

@@ -73,6 +73,17 @@ impl Screen {
         );
     }
 
+    /// What `xdotool` does: keys that reach the window manager, windows by their class.
+    pub(super) fn point(&self, arguments: &[&str]) {
+        let done = Command::new("xdotool")
+            .args(arguments)
+            .env("DISPLAY", &self.display)
+            .stdout(Stdio::null())
+            .status();
+        let done = done.expect("xdotool is installed");
+        assert!(done.success(), "xdotool {arguments:?}");
+    }
+
     pub(super) fn end(&mut self) {
         // It may have ended by itself.
         let _ = self.server.kill();

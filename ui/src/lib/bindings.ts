@@ -70,6 +70,10 @@ text: string } |
 { type: "reasoning"; 
 /**  The text. */
 text: string } | 
+/**  The answer is over, but could not be stored. It is tried again until it can be: then `Finished` comes. */
+{ type: "unkept"; 
+/**  What is in the way. */
+error: Error } | 
 /**  The answer is over and stored. */
 { type: "finished"; 
 /**  The conversation with the final state of every message. */
@@ -309,7 +313,7 @@ export type Status = {
 	throughput: Throughput,
 };
 
-/**  The status changed: four times a second while something runs, once a second otherwise. */
+/**  The status changed by what a person could see. */
 export type StatusChanged = Status;
 
 /**  How fast it goes. */

@@ -1,7 +1,7 @@
 /* One run of the engine as the window follows it: from the send, over the waiting, to the text that grows.
    It keeps no message: the conversation that Rust sends at the start and at the end is the truth.
    Invariant: `text` and `reasoning` change at most once a frame; nothing changes after `over`. */
-import type { ChatEvent, Conversation, ConversationId, MessageId } from "./bindings";
+import type { ChatEvent, Conversation, ConversationId, Error as Failure, MessageId } from "./bindings";
 import { perFrame } from "./frame";
 
 export type Phase = "sent" | "queued" | "prefill" | "thinking" | "decode";
@@ -17,6 +17,8 @@ export class Generation {
   /** What is painted of the thinking before it. */
   reasoning = $state("");
   stopping = $state(false);
+  /** Why the answer, which is over, is not stored yet. */
+  unkept = $state.raw<Failure | null>(null);
   over = false;
   #arrived = "";
   #thought = "";
@@ -42,6 +44,8 @@ export class Generation {
         this.phase = "queued";
         return;
       case "prefill":
+        // The last of them comes right before the first token, whose frame must not wait for the paint of this.
+        if (event.processed_tokens >= event.total_tokens) return;
         this.phase = "prefill";
         this.processedTokens = event.processed_tokens;
         this.totalTokens = event.total_tokens;
@@ -55,6 +59,9 @@ export class Generation {
         this.phase = "thinking";
         this.#thought += event.text;
         this.#paint();
+        return;
+      case "unkept":
+        this.unkept = event.error;
         return;
       case "finished":
         this.over = true;

@@ -4,7 +4,8 @@
 //! answer is **over**, whatever state it is in, and stored; or it was **refused** before the engine began, and the turn
 //! is withdrawn as if it had never been.
 //!
-//! Invariant: text that was shown is in the store a second later.
+//! Invariant: text that was shown is in the store a second later, or the disk takes none; then it stays here, which is
+//! told, and is stored when there is room.
 
 use crate::Error;
 use crate::conversation::ChatEvent;
@@ -27,6 +28,9 @@ pub(crate) type Sink = Box<dyn Fn(ChatEvent) + Send + Sync>;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// A worker that was asked to stop and still has said nothing after this time is not waited for any longer.
 const STOP_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
+/// The pause before an end that could not be stored is stored again. It doubles, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// One answer.
 pub(crate) struct Answer {
@@ -73,18 +77,10 @@ impl Answer {
         }
     }
 
-    async fn finish(self, ending: Ending) -> Result<(), Error> {
+    async fn finish(mut self, ending: Ending) -> Result<(), Error> {
         tracing::info!(state = ?ending.state, reason = ?ending.finish_reason, "over");
-        let Turn {
-            conversation,
-            answer,
-            written,
-            ..
-        } = self.turn;
-        self.store
-            .finish(conversation, answer, written, ending)
-            .await?;
-        let conversation = match self.store.conversation(conversation).await {
+        self.keep(ending).await?;
+        let conversation = match self.store.conversation(self.turn.conversation).await {
             Err(StoreError::NotFound(_)) => return Ok(()),
             other => other?,
         };
@@ -92,6 +88,48 @@ impl Answer {
         drop(self.claim);
         (self.sink)(ChatEvent::Finished { conversation });
         Ok(())
+    }
+
+    /// Stores the end, again and again while the disk is full: nobody else has the text.
+    async fn keep(&mut self, ending: Ending) -> Result<(), Error> {
+        let mut pause = FIRST_PAUSE;
+        let mut last = false;
+        loop {
+            let error = match self.store_end(ending.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) if last || matches!(error, StoreError::Closed) => {
+                    return Err(error.into());
+                }
+                Err(error) => Error::unkept(error),
+            };
+            tracing::warn!(%error, "the end is not stored yet");
+            (self.sink)(ChatEvent::Unkept { error });
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.given_up() => last = true,
+            }
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    async fn store_end(&self, ending: Ending) -> Result<(), StoreError> {
+        let Turn {
+            conversation,
+            answer,
+            written,
+            ..
+        } = self.turn.clone();
+        self.store
+            .finish(conversation, answer, written, ending)
+            .await
+    }
+
+    /// Returns when there is no more time to keep the answer: its conversation is to be deleted, or the app closes.
+    async fn given_up(&mut self) {
+        let mut seen = Wish::GoOn;
+        while let Call::Stop = self.call(seen).await {
+            seen = Wish::Stop;
+        }
     }
 
     async fn run(&mut self) -> Outcome {

@@ -29,7 +29,14 @@ impl Studio {
     /// # Errors
     /// [`ErrorCode::NotFound`].
     pub async fn conversation(&self, id: ConversationId) -> Result<Conversation, Error> {
-        Ok(self.store()?.conversation(id).await?)
+        let running = &self.inner.running;
+        // Both before and after: an answer that ends meanwhile is no longer what was read of it.
+        let was_idle = !running.is_claimed(id);
+        let conversation = self.store()?.conversation(id).await?;
+        if was_idle && !running.is_claimed(id) {
+            return Ok(conversation.settled());
+        }
+        Ok(conversation)
     }
 
     /// Gives a conversation a title; blanks around it are dropped.
@@ -67,7 +74,8 @@ impl Studio {
     /// # Errors
     /// [`ErrorCode::NotFound`].
     pub async fn select_message(&self, id: MessageId) -> Result<Conversation, Error> {
-        Ok(self.store()?.select(id).await?)
+        let conversation = self.store()?.select(id).await?;
+        self.conversation(conversation).await
     }
 
     /// Says something in a conversation, or in a new one, and has it answered. Returns when the answer is over and

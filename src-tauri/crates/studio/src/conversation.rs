@@ -3,6 +3,7 @@
 //! Messages form a tree: an edited or regenerated message is a sibling, and the **head** is the tip of the branch
 //! shown. A [`Conversation`] is deliberately only that branch, from its root to its head.
 
+use crate::{Error, interruption};
 use engine_api::{FinishReason, Role, Timings};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,18 @@ pub struct Conversation {
     pub title: String,
     /// From the root to the head.
     pub messages: Vec<Message>,
+}
+
+impl Conversation {
+    /// What it is when nobody writes in it: an answer that says otherwise had an end that could not be stored.
+    pub(crate) fn settled(mut self) -> Self {
+        let open = |message: &&mut Message| message.state == MessageState::Streaming;
+        for message in self.messages.iter_mut().filter(open) {
+            message.state = MessageState::Interrupted;
+            message.interruption = Some(interruption::UNKEPT.into());
+        }
+        self
+    }
 }
 
 const TITLE_CHARACTERS: usize = 60;
@@ -128,6 +141,11 @@ pub enum ChatEvent {
     Reasoning {
         /// The text.
         text: String,
+    },
+    /// The answer is over, but could not be stored. It is tried again until it can be: then `Finished` comes.
+    Unkept {
+        /// What is in the way.
+        error: Error,
     },
     /// The answer is over and stored.
     Finished {

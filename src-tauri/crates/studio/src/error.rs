@@ -104,6 +104,17 @@ impl Error {
         .hint("Start beside the database that can't be opened, or start Wick again.")
     }
 
+    /// An answer that is over could not be stored, which is tried again.
+    pub(crate) fn unkept(error: StoreError) -> Self {
+        let why = Self::from(error);
+        let message = match why.code {
+            ErrorCode::DiskFull => "The disk is full: this answer could not be kept yet.".into(),
+            _ => format!("This answer could not be kept yet. {}", why.message),
+        };
+        Self::new(why.code, message)
+            .hint("Make room on the disk and leave Wick open: it is kept as soon as there is some.")
+    }
+
     pub(crate) fn closing() -> Self {
         Self::cancelled("Wick is closing. What was written so far is kept.")
     }

@@ -9,6 +9,9 @@ pub(crate) const UNLOADED: &str = "The model was unloaded while this was being w
 /// The person loaded another model.
 pub(crate) const REPLACED: &str = "Another model was loaded while this was being written.";
 
+/// The disk was full when it ended, and the app could not wait for room.
+pub(crate) const UNKEPT: &str = "Its end could not be written to the disk.";
+
 /// The worker ended by itself; `exit` is how.
 pub(crate) fn engine_stopped(exit: &str) -> String {
     format!("The engine stopped: {exit}.")

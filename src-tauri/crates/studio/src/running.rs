@@ -49,6 +49,11 @@ impl Running {
         })
     }
 
+    /// Whether somebody writes in a conversation.
+    pub(crate) fn is_claimed(&self, conversation: ConversationId) -> bool {
+        self.claims().contains_key(&conversation)
+    }
+
     /// Claims a conversation after ending what is being written in it.
     pub(crate) async fn take_over(&self, conversation: ConversationId) -> Claim {
         loop {

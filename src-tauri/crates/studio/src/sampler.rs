@@ -24,9 +24,8 @@ const VISIBLE_BYTES: u64 = 16 << 20;
 /// The handle to the task.
 #[derive(Debug)]
 pub(crate) struct Sampler {
-    gauges: Gauges,
     latest: watch::Receiver<Status>,
-    watched: Arc<AtomicBool>,
+    pace: Pace,
     changed: Arc<Notify>,
 }
 
@@ -39,21 +38,20 @@ impl Sampler {
         closing: watch::Receiver<bool>,
     ) -> Self {
         let watched = Arc::new(AtomicBool::new(true));
-        let (publish, latest) = watch::channel(gauges.status(MemoryPool::default()));
+        let pace = Pace { gauges, watched };
+        let (publish, latest) = watch::channel(pace.gauges.status(MemoryPool::default()));
         let task = Task {
             machine,
-            gauges: gauges.clone(),
             publish,
-            watched: watched.clone(),
+            pace: pace.clone(),
             changed: changed.clone(),
             reading: None,
             resident: None,
         };
         tokio::spawn(task.run(closing));
         Self {
-            gauges,
             latest,
-            watched,
+            pace,
             changed,
         }
     }
@@ -61,27 +59,48 @@ impl Sampler {
     /// The status now, with the latest reading of the memory.
     pub(crate) fn status(&self) -> Status {
         let memory = self.latest.borrow().memory;
-        self.gauges.status(memory)
+        self.pace.gauges.status(memory)
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
         self.latest.clone()
     }
 
+    /// How long until the next status.
+    #[cfg(test)]
+    pub(crate) fn period(&self) -> Duration {
+        self.pace.period()
+    }
+
     /// Whether somebody looks.
     pub(crate) fn set_watched(&self, watched: bool) {
-        let before = self.watched.swap(watched, Ordering::Relaxed);
+        let who = if watched { "somebody" } else { "nobody" };
+        tracing::debug!("{who} looks at the status");
+        let before = self.pace.watched.swap(watched, Ordering::Relaxed);
         if watched && !before {
             self.changed.notify_one();
         }
     }
 }
 
+/// How often a status is taken.
+#[derive(Debug, Clone)]
+struct Pace {
+    gauges: Gauges,
+    watched: Arc<AtomicBool>,
+}
+
+impl Pace {
+    /// How long until the next one.
+    fn period(&self) -> Duration {
+        period(self.gauges.is_busy(), self.watched.load(Ordering::Relaxed))
+    }
+}
+
 struct Task {
     machine: Machine,
-    gauges: Gauges,
     publish: watch::Sender<Status>,
-    watched: Arc<AtomicBool>,
+    pace: Pace,
     changed: Arc<Notify>,
     reading: Option<MemoryReading>,
     /// Bytes held by all processes of this app, and when that was read.
@@ -92,47 +111,21 @@ impl Task {
     async fn run(mut self, mut closing: watch::Receiver<bool>) {
         loop {
             self.read().await;
-            self.tell(self.gauges.status(self.memory()));
+            tell(&self.publish, self.pace.gauges.status(self.memory()));
             tokio::select! {
-                () = tokio::time::sleep(self.period()) => {}
-                () = self.changed.notified() => self.read_processes_again(),
+                () = tokio::time::sleep(self.pace.period()) => {}
+                () = self.changed.notified() => {
+                    let begun = self.pace.gauges.is_busy();
+                    self.resident = still_good(self.resident, begun, Instant::now());
+                }
                 () = crate::closed(&mut closing) => return,
             }
         }
     }
 
-    /// At once after something ended; a second later when it has just begun, since walking the page tables of the app and
-    /// its worker then would hold up the first token.
-    fn read_processes_again(&mut self) {
-        let now = Instant::now();
-        let begun = self.gauges.is_busy();
-        self.resident = self
-            .resident
-            .filter(|_| begun)
-            .map(|(_, bytes)| (now, bytes));
-    }
-
-    fn tell(&self, now: Status) {
-        self.publish.send_if_modified(|told| {
-            let visible = differs_visibly(told, &now);
-            if visible {
-                *told = now;
-            }
-            visible
-        });
-    }
-
-    fn period(&self) -> Duration {
-        match (self.gauges.is_busy(), self.watched.load(Ordering::Relaxed)) {
-            (true, _) => BUSY_PERIOD,
-            (false, true) => IDLE_PERIOD,
-            (false, false) => UNWATCHED_PERIOD,
-        }
-    }
-
     /// Takes the readings that are due. One that fails leaves the last one in place.
     async fn read(&mut self) {
-        let oldest = if self.gauges.is_busy() {
+        let oldest = if self.pace.gauges.is_busy() {
             BUSY_RESIDENT_AGE
         } else {
             IDLE_RESIDENT_AGE
@@ -157,7 +150,7 @@ impl Task {
         let Some(reading) = &self.reading else {
             return MemoryPool::default();
         };
-        let held = self.gauges.memory_use();
+        let held = self.pace.gauges.memory_use();
         let resident_bytes = self.resident.map_or(0, |(_, bytes)| bytes);
         MemoryPool::divide(
             reading,
@@ -165,6 +158,37 @@ impl Task {
             held.weights_bytes,
             held.kv_cache_bytes,
         )
+    }
+}
+
+/// Tells a status if there is something to be seen in it.
+fn tell(publish: &watch::Sender<Status>, now: Status) {
+    publish.send_if_modified(|told| {
+        let visible = differs_visibly(told, &now);
+        if visible {
+            *told = now;
+        }
+        visible
+    });
+}
+
+/// What is known of the processes' memory after something began or ended. At an end it is read at once; at a beginning a
+/// second later, since walking the page tables of the app and its worker then would hold up the first token.
+fn still_good(
+    resident: Option<(Instant, u64)>,
+    begun: bool,
+    now: Instant,
+) -> Option<(Instant, u64)> {
+    let (_, bytes) = resident.filter(|_| begun)?;
+    Some((now, bytes))
+}
+
+/// How long until the next status.
+fn period(busy: bool, watched: bool) -> Duration {
+    match (busy, watched) {
+        (true, _) => BUSY_PERIOD,
+        (false, true) => IDLE_PERIOD,
+        (false, false) => UNWATCHED_PERIOD,
     }
 }
 
@@ -225,6 +249,55 @@ mod tests {
         status
     }
 
+    fn loading() -> ModelStatus {
+        ModelStatus::Loading {
+            model_id: crate::ModelId("m".into()),
+            name: "m".into(),
+            done_bytes: 0,
+            total_bytes: 1,
+        }
+    }
+
+    #[test]
+    fn a_status_comes_more_rarely_when_nothing_runs_and_when_nobody_looks() {
+        let check = |busy, watched, ms| {
+            assert_eq!(period(busy, watched), Duration::from_millis(ms));
+        };
+        check(true, true, 250);
+        check(true, false, 250);
+        check(false, true, 2000);
+        check(false, false, 5000);
+    }
+
+    #[test]
+    fn processes_are_read_when_something_ended_and_not_when_it_begins() {
+        let read_at = Instant::now();
+        let now = read_at + IDLE_RESIDENT_AGE;
+        let check = |resident, begun, expected| {
+            assert_eq!(still_good(resident, begun, now), expected);
+        };
+        check(Some((read_at, 7)), false, None);
+        check(Some((read_at, 7)), true, Some((now, 7)));
+        check(None, true, None);
+    }
+
+    #[test]
+    fn who_subscribed_is_not_woken_for_what_nobody_could_see() {
+        let (publish, mut told) = watch::channel(status(|_| {}));
+        let mut check = |free_bytes: u64, expected: bool| {
+            let now = status(|now| now.memory.free_bytes = free_bytes);
+            tell(&publish, now);
+            assert_eq!(told.has_changed().ok(), Some(expected), "{free_bytes}");
+            told.mark_unchanged();
+        };
+        let before = 1 << 33;
+        check(before, false);
+        check(before + VISIBLE_BYTES / 2, false);
+        // Many small steps add up: what counts is what was told last.
+        check(before + VISIBLE_BYTES, true);
+        check(before + VISIBLE_BYTES, false);
+    }
+
     #[test]
     fn only_what_a_person_could_see_is_told() {
         let told = status(|_| {});
@@ -242,6 +315,7 @@ mod tests {
         check(|now| now.memory.weights_bytes += 1, true);
         check(|now| now.memory.kv_cache_bytes += 1, true);
         check(|now| now.memory.total_bytes += 1, true);
+        check(|now| now.model = loading(), true);
         check(|now| now.throughput.running = true, true);
         check(
             |now| now.throughput.decode_tokens_per_second = Some(1.0),

@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// Shows the branch that this message is on: of those that go through it, the newest.
-    pub(crate) async fn select(&self, message: MessageId) -> Result<Conversation> {
+    pub(crate) async fn select(&self, message: MessageId) -> Result<ConversationId> {
         self.run(move |db| {
             let id = conversation_of(db, message)?;
             let mut head = message;
@@ -65,7 +65,7 @@ impl Store {
             }
             let sql = "UPDATE conversations SET head_message_id = ?2 WHERE id = ?1";
             db.execute(sql, (id, head))?;
-            conversation(db, id)
+            Ok(id)
         })
         .await
     }

@@ -4,7 +4,7 @@ use super::conversations::{branch, touch};
 use super::{Result, Store, row};
 use crate::conversation::{ConversationId, MessageId, MessageState};
 use engine_api::{ChatMessage, FinishReason, Role, Timings};
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 /// What is written of an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,6 +127,15 @@ fn turn(message: crate::Message) -> ChatMessage {
         reasoning: Some(message.reasoning).filter(|reasoning| !reasoning.is_empty()),
         ..ChatMessage::new(message.role, message.text)
     }
+}
+
+/// Ends what says that it is being written in a conversation in which nobody writes: its end could not be stored.
+pub(super) fn settle(db: &Connection, conversation: ConversationId) -> Result<()> {
+    let sql = "UPDATE messages SET state = ?2, interruption = ?3 WHERE conversation_id = ?1 AND state = ?4";
+    let why = crate::interruption::UNKEPT;
+    let (over, open) = (MessageState::Interrupted, MessageState::Streaming);
+    db.execute(sql, (conversation, over, why, open))?;
+    Ok(())
 }
 
 /// At the start nothing is being written: what says so was cut off with the app.

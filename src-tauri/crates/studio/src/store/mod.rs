@@ -106,6 +106,20 @@ impl Store {
             .map_err(|_| StoreError::Closed)
     }
 
+    /// Makes the disk full for this database, or not: `SQLite` may take no page more than it has.
+    #[cfg(test)]
+    pub(crate) async fn fill_disk(&self, full: bool) {
+        let most = if full { 1 } else { u32::MAX - 1 };
+        let (reply, done) = oneshot::channel();
+        let job = move |connection: &mut Connection| {
+            let sql = format!("PRAGMA max_page_count = {most}");
+            let set = connection.query_row(&sql, [], |row| row.get::<_, u32>(0));
+            let _ = reply.send(set);
+        };
+        self.send(job).expect("the store is open");
+        done.await.expect("an answer").expect("a limit");
+    }
+
     /// Closes the database after all that was asked for so far; its log is then in its file, and the file is free.
     pub(crate) async fn close(&self) {
         let (reply, closed) = oneshot::channel();

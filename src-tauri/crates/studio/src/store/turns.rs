@@ -1,6 +1,7 @@
 //! Turns: the messages that an answer begins with, and the way back when it is refused.
 
 use super::conversations::{conversation_of, touch};
+use super::messages::settle;
 use super::{Result, Store, StoreError, Written, now_ms};
 use crate::conversation::{ConversationId, MessageId, MessageState, title_of};
 use engine_api::{FinishReason, Role};
@@ -48,7 +49,7 @@ impl Store {
     ) -> Result<Turn> {
         self.run(move |db| {
             let (id, mut undo) = match conversation {
-                Some(id) => (id, undo_of(db, id)?),
+                Some(id) => (id, prepared(db, id)?),
                 None => create(db, &text)?,
             };
             let question = insert(db, id, undo.head, Role::User, &text, None)?;
@@ -74,7 +75,7 @@ impl Store {
     ) -> Result<Turn> {
         self.run(move |db| {
             let id = conversation_of(db, message)?;
-            let mut undo = undo_of(db, id)?;
+            let mut undo = prepared(db, id)?;
             let sql = "SELECT parent_id FROM messages WHERE id = ?1 AND role = 'assistant'";
             let parent = db.query_row(sql, [message], |row| row.get(0)).optional()?;
             let parent: Option<MessageId> =
@@ -90,7 +91,7 @@ impl Store {
     pub(crate) async fn begin_continue(&self, message: MessageId) -> Result<Turn> {
         self.run(move |db| {
             let id = conversation_of(db, message)?;
-            let mut undo = undo_of(db, id)?;
+            let mut undo = prepared(db, id)?;
             let (outcome, written) = continuable(db, message)?;
             undo.continued = Some(outcome);
             let sql = "UPDATE messages SET state = ?2, interruption = NULL, finish_reason = NULL, timings = NULL
@@ -160,6 +161,12 @@ fn create(db: &Connection, text: &str) -> Result<(ConversationId, Undo)> {
         ..Undo::default()
     };
     Ok((id, undo))
+}
+
+/// The way back, after what an earlier turn left open is settled: the caller has the claim, so nobody writes there.
+fn prepared(db: &Connection, id: ConversationId) -> Result<Undo> {
+    settle(db, id)?;
+    undo_of(db, id)
 }
 
 fn undo_of(db: &Connection, id: ConversationId) -> Result<Undo> {

@@ -5,6 +5,7 @@ mod chat;
 mod database;
 mod ends;
 pub(crate) mod fake;
+mod full_disk;
 mod models;
 mod status;
 mod stop;

@@ -121,3 +121,27 @@ async fn who_looks_again_gets_a_status_at_once() {
     at_once.await.expect("at once").expect("a status");
     assert_eq!(desk.studio.status().memory.free_bytes, 700 << 20);
 }
+
+#[tokio::test]
+async fn a_status_that_nobody_watches_is_taken_more_rarely() {
+    let place = Place::new();
+    let mut desk = place.desk().await;
+    let check = |desk: &super::Desk, seconds: f32| {
+        let period = desk.studio.inner.sampler.period();
+        assert_eq!(period, Duration::from_secs_f32(seconds));
+    };
+    check(&desk, 2.0);
+    desk.studio.set_watched(false);
+    check(&desk, 5.0);
+    let mut asked = desk.send(None, "one");
+    let mut worker = desk.loaded().await;
+    let (id, _) = worker.request().await;
+    worker.prefill(id).await;
+    asked.prefill().await;
+    check(&desk, 0.25);
+    worker.finish(id, crate::FinishReason::EndOfTurn).await;
+    asked.finished().await;
+    check(&desk, 5.0);
+    desk.studio.set_watched(true);
+    check(&desk, 2.0);
+}
