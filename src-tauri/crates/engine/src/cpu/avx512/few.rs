@@ -128,8 +128,8 @@ impl<const T: usize> Taker for Tokens<T> {
             unsafe {
                 let mut whole = _mm512_setzero_si512();
                 for (at, weights) in weights.into_iter().enumerate() {
-                    let inputs = self.x[t].add(4 * (group * PLACES + at)).cast::<i32>();
-                    let inputs = _mm512_set1_epi32(inputs.read_unaligned());
+                    let inputs = self.x[t].add(4 * (group * PLACES + at)).cast::<[u8; 4]>();
+                    let inputs = _mm512_set1_epi32(i32::from_le_bytes(*inputs));
                     whole = _mm512_dpbusd_epi32(whole, weights, inputs);
                 }
                 let scale = *self.scales[t].add(group * PLACES * 4 / GROUP);

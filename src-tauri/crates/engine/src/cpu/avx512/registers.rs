@@ -72,11 +72,11 @@ impl Rows {
     pub(super) fn dwords_of_four(&self, at: [usize; 4]) -> [__m512i; PANEL] {
         transpose(std::array::from_fn(|row| {
             // SAFETY: the bytes are the row's; the loads need no alignment.
-            let [a, b, c, d] =
-                at.map(|at| unsafe { _mm_loadu_si128(self.place(row, at, 16).cast()) });
-            let v = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(a), b);
-            let v = _mm512_inserti32x4::<2>(v, c);
-            _mm512_inserti32x4::<3>(v, d)
+            let quarters = at.map(|at| unsafe { _mm_loadu_si128(self.place(row, at, 16).cast()) });
+            let v = _mm512_castsi128_si512(quarters[0]);
+            let v = _mm512_inserti32x4::<1>(v, quarters[1]);
+            let v = _mm512_inserti32x4::<2>(v, quarters[2]);
+            _mm512_inserti32x4::<3>(v, quarters[3])
         }))
     }
 
