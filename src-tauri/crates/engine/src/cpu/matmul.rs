@@ -36,16 +36,25 @@ pub fn matmul(pool: &Pool, matrix: &Matrix, input: &Input, out: &mut [f32]) {
         length: out.len(),
         rows: matrix.rows(),
     };
-    let chunk = chunk(pool, matrix.rows());
+    let chunk = chunk(pool, matrix.rows(), tokens.len());
     pool.run(matrix.rows().div_ceil(chunk), &|task| {
         compute(matrix, task * chunk, chunk, input, &tokens, out);
     });
 }
 
 /// Rows that a task takes: several tasks for each thread, so that nobody waits long for the last one.
-fn chunk(pool: &Pool, rows: usize) -> usize {
-    let pairs = rows.div_ceil(PAIR);
-    PAIR * pairs.div_ceil(pool.threads() * 6).clamp(1, 16)
+fn chunk(pool: &Pool, rows: usize, tokens: usize) -> usize {
+    let panels = rows
+        .div_ceil(PANEL)
+        .div_ceil(pool.threads() * 6)
+        .clamp(1, 32);
+    // With an odd number, streams that are read side by side don't meet in the same part of a cache; see `few`.
+    PANEL
+        * if tokens <= FEW {
+            panels | 1
+        } else {
+            panels.next_multiple_of(2)
+        }
 }
 
 /// The same matrix of several experts: `experts` has the rows of all `count` of them. Token `i / per_token` goes through
@@ -75,7 +84,7 @@ pub fn matmul_experts(
         length: out.len(),
         rows,
     };
-    let chunk = chunk(pool, rows);
+    let chunk = chunk(pool, rows, chosen.len() / used.len().max(1));
     let chunks = rows.div_ceil(chunk);
     pool.run(used.len() * chunks, &|task| {
         let expert = used[task / chunks];
@@ -136,16 +145,16 @@ fn compute(matrix: &Matrix, first: usize, chunk: usize, input: &Input, places: &
     }
     for first in (first..end).step_by(PAIR) {
         if super::unpack::can_unpack(matrix.tensor_type()) {
-            pair(matrix, first, input, places, out);
+            pair(matrix, (first, end), input, places, out);
         } else {
-            floats(matrix, first, input, places, out);
+            floats(matrix, (first, end), input, places, out);
         }
     }
 }
 
-/// Two panels of rows, as far as there are.
-fn pair(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
-    let count = PAIR.min(matrix.rows() - first);
+/// Two panels of rows, as far as they are below `end`.
+fn pair(matrix: &Matrix, (first, end): (usize, usize), input: &Input, places: &[Place], out: Out) {
+    let count = PAIR.min(end - first);
     SCRATCH.with_borrow_mut(|scratch| {
         for (at, panel) in scratch.panels.iter_mut().enumerate() {
             if let Some(count @ 1..) = count.checked_sub(at * PANEL) {
@@ -194,8 +203,14 @@ fn few(
     })
 }
 
-fn floats(matrix: &Matrix, first: usize, input: &Input, places: &[Place], out: Out) {
-    let count = PAIR.min(matrix.rows() - first);
+fn floats(
+    matrix: &Matrix,
+    (first, end): (usize, usize),
+    input: &Input,
+    places: &[Place],
+    out: Out,
+) {
+    let count = PAIR.min(end - first);
     SCRATCH.with_borrow_mut(|scratch| {
         let put = |place, from, values: &[f32]| out.put(place, first + from, values);
         float::multiply(matrix, first, count, &mut scratch.rows, input, places, put);
