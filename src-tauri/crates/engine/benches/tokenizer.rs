@@ -61,7 +61,7 @@ fn time(name: &str, tokenizer: &Tokenizer, of_unit: &mut [Duration]) {
         let before = used();
         let ids = tokenizer.encode(&text, Specials::Parse);
         let took = used().saturating_sub(before);
-        assert!(!ids.is_empty() || text.trim().is_empty());
+        std::hint::black_box(ids);
         worst = worst.max((took, *unit));
         *most = took.max(*most);
     }

@@ -216,19 +216,22 @@ impl Bpe {
         for left in 0..symbols.len().saturating_sub(1) {
             self.consider(&symbols, left, &mut queue);
         }
-        while let Some(Reverse((_, left, right, made, end))) = queue.pop() {
-            // Whatever was merged meanwhile has another extent, or is gone.
-            if symbols[left].next != right
-                || symbols[right].end != end
-                || symbols[left].end != symbols[right].start
-            {
+        while let Some(Reverse((rank, left))) = queue.pop() {
+            // Whatever was merged meanwhile is gone, or has another neighbour and another rank; with the same it is due.
+            let left = left as usize;
+            let right = symbols[left].next;
+            if right == NONE {
                 continue;
             }
+            let Some((_, made)) = self.merge(&symbols, left).filter(|(now, _)| *now == rank) else {
+                continue;
+            };
+            let end = symbols[right].end;
             let next = symbols[right].next;
             symbols[left].id = Some(made);
             symbols[left].end = end;
             symbols[left].next = next;
-            symbols[right].end = symbols[right].start;
+            symbols[right].id = None;
             if next != NONE {
                 symbols[next].previous = left;
                 self.consider(&symbols, left, &mut queue);
@@ -240,12 +243,19 @@ impl Bpe {
         symbols
     }
 
-    /// Puts the merge of a symbol with its next one into the queue, if there is one.
+    /// The merge of a symbol with its next one, if there is one: its rank and what it makes.
+    fn merge(&self, symbols: &[Symbol], left: usize) -> Option<(u32, u32)> {
+        let right = symbols.get(symbols[left].next)?;
+        let pair = symbols[left].id.zip(right.id)?;
+        self.merges.get(&pair).copied()
+    }
+
+    /// Puts it into the queue, if there is one.
     fn consider(&self, symbols: &[Symbol], left: usize, queue: &mut BinaryHeap<Reverse<Merge>>) {
-        let right = symbols[left].next;
-        let pair = symbols[left].id.zip(symbols[right].id);
-        if let Some((rank, made)) = pair.and_then(|pair| self.merges.get(&pair)) {
-            queue.push(Reverse((*rank, left, right, *made, symbols[right].end)));
+        if let Some((rank, _)) = self.merge(symbols, left)
+            && let Ok(left) = u32::try_from(left)
+        {
+            queue.push(Reverse((rank, left)));
         }
     }
 
@@ -277,8 +287,8 @@ fn lowered(word: &str) -> String {
     word.chars().map(lowered).collect()
 }
 
-/// A merge that could be done: rank, left, right, what it makes, where the right symbol ended.
-type Merge = (u32, usize, usize, u32, usize);
+/// A merge that could be done: its rank, and where its left symbol stands. Small: a long piece has a queue of millions.
+type Merge = (u32, u32);
 
 /// The bytes of a text in GPT-2's characters; other characters stand for themselves.
 pub(super) fn written_bytes(text: &str) -> Vec<u8> {

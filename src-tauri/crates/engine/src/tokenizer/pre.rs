@@ -497,10 +497,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        // Compiling the patterns is what takes time: few texts, long ones.
+        #![proptest_config(ProptestConfig::with_cases(6))]
 
         #[test]
-        fn any_text_is_split_as_the_whole_pattern_says(text in "[ \\n\\r\\ta-cA-C0-3'sdlDÉé한か🙂\u{301}\u{a0}\u{3000}\u{2028}\u{85}.,=/١Ⅷ]{0,48}") {
+        fn any_text_is_split_as_the_whole_pattern_says(text in "[ \\n\\r\\ta-cA-C0-3'sdlDÉé한か🙂\u{301}\u{a0}\u{3000}\u{2028}\u{85}.,=/١Ⅷ]{0,400}") {
             let names = NAMES.iter().filter_map(|name| row(name));
             let patterns: std::collections::BTreeSet<&str> = names.flat_map(|row| row.patterns.iter().copied()).collect();
             for pattern in patterns.into_iter().filter(|pattern| pattern.ends_with(BLANKS_AHEAD)) {
