@@ -1,21 +1,22 @@
 //! What a model's file name tells: `SmolLM2-135M-Instruct.Q4_1.gguf` is `SmolLM2-135M-Instruct` in `Q4_1`.
 //!
 //! There is no rule for these names, only the habits of those who publish them: the quantization is the last part,
-//! after a dot, a hyphen or an underscore, in capitals or not. What fits none of the habits stays part of the name.
+//! after a dot, a hyphen or an underscore, in capitals or not. What fits none of the habits stays part of the name, but for
+//! the number of a part.
 
 /// Name and quantization, the latter in capitals. The name is never empty.
 pub(crate) fn name_and_quantization(file_name: &str) -> (String, Option<String>) {
-    let (stem, part) = split_part_number(without_ending(file_name));
+    let (stem, _) = split_part_number(without_ending(file_name));
     let cuts = stem
         .char_indices()
         .filter(|&(at, letter)| at > 0 && matches!(letter, '.' | '-' | '_' | ' '));
     // The first cut is the longest quantization: `UD-Q4_K_XL`, not `Q4_K_XL`.
     for (at, _) in cuts {
         if let Some(quantization) = quantization(&stem[at + 1..]) {
-            return (format!("{}{part}", &stem[..at]), Some(quantization));
+            return (stem[..at].to_owned(), Some(quantization));
         }
     }
-    (format!("{stem}{part}"), None)
+    (stem.to_owned(), None)
 }
 
 fn without_ending(file_name: &str) -> &str {
@@ -26,7 +27,7 @@ fn without_ending(file_name: &str) -> &str {
 }
 
 /// Splits off `-00001-of-00003`, which stands behind the quantization.
-fn split_part_number(stem: &str) -> (&str, &str) {
+pub(crate) fn split_part_number(stem: &str) -> (&str, &str) {
     const LENGTH: usize = "-00001-of-00003".len();
     let at = stem.len().saturating_sub(LENGTH);
     let Some((rest, part)) = stem.split_at_checked(at) else {
@@ -136,11 +137,7 @@ mod tests {
         check("m.Q6_K.gguf", "m", "Q6_K");
         check("m-Q3_K_L.gguf", "m", "Q3_K_L");
         check("m-Q4_0_4_8.gguf", "m", "Q4_0_4_8");
-        check(
-            "Big-70B-Q4_K_M-00001-of-00003.gguf",
-            "Big-70B-00001-of-00003",
-            "Q4_K_M",
-        );
+        check("Big-70B-Q4_K_M-00001-of-00003.gguf", "Big-70B", "Q4_K_M");
     }
 
     #[test]

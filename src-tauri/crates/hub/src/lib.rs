@@ -13,6 +13,7 @@ mod error;
 mod file_name;
 mod library;
 mod model;
+mod parts;
 mod search;
 
 pub use error::Error;

@@ -1,13 +1,14 @@
 //! A model of the library, and its name that never changes.
 
 use crate::Error;
+use crate::parts::Part;
 use crate::{checkpoint, file_name};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// Names a model for good: the canonical path of its file, or of its folder.
+/// Names a model for good: the canonical path of its file (the first of several parts), or of its folder.
 #[derive(
     Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, specta::Type,
 )]
@@ -33,7 +34,7 @@ pub struct Model {
     pub file_name: String,
     /// Where it was found, as an absolute path. It may be a link; `id` is where the link leads.
     pub path: String,
-    /// Length of the file; of a folder, of the weights in it.
+    /// Length of the file, or of all its parts; of a folder, of the weights in it.
     #[specta(type = u32)]
     pub size_bytes: u64,
     /// Where it comes from, for a person: the label of its library root, or the folder of a path given by hand.
@@ -41,7 +42,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Looks at the file at an absolute path, or at the folder, if weights lie in it as Hugging Face lays them out.
+    /// Looks at the file at an absolute path, or at the folder, if weights lie in it as Hugging Face lays them out. Any part
+    /// of a model in several files is that model.
     ///
     /// # Errors
     /// [`Error::NotAModel`] for what can't be one, [`Error::Io`] when it can't be told.
@@ -57,18 +59,16 @@ impl Model {
                 source,
             },
         };
+        let part = Part::of(path).filter(|_| path.is_file());
+        let first = part.as_ref().map(Part::first);
+        let path = first
+            .as_deref()
+            .filter(|first| first.is_file())
+            .unwrap_or(path);
         let id = path.canonicalize().map_err(io_error)?;
         let metadata = path.metadata().map_err(io_error)?;
-        let size_bytes = if metadata.is_dir() {
-            let weights = checkpoint::weights_bytes(path).map_err(io_error)?;
-            weights.map_err(|reason| not_a_model(&reason))?
-        } else if !metadata.is_file() {
-            return Err(not_a_model("it is a device, not a file"));
-        } else if begins_like_gguf(path).map_err(io_error)? {
-            metadata.len()
-        } else {
-            return Err(not_a_model("it does not begin as a GGUF file does"));
-        };
+        let weighed = weigh(path, &metadata, part.as_ref()).map_err(io_error)?;
+        let size_bytes = weighed.map_err(|reason| not_a_model(&reason))?;
         let not_text = || not_a_model("its path is not UTF-8");
         let (file_name, (name, quantization)) = if metadata.is_dir() {
             let name = checkpoint::name(path).ok_or_else(not_text)?;
@@ -89,6 +89,24 @@ impl Model {
             source: source.to_owned(),
         })
     }
+}
+
+/// Its length in bytes, all parts together, or why it is no model.
+fn weigh(
+    path: &Path,
+    metadata: &Metadata,
+    part: Option<&Part>,
+) -> std::io::Result<Result<u64, String>> {
+    if metadata.is_dir() {
+        return checkpoint::weights_bytes(path);
+    }
+    if !metadata.is_file() {
+        return Ok(Err("it is a device, not a file".into()));
+    }
+    if !begins_like_gguf(path)? {
+        return Ok(Err("it does not begin as a GGUF file does".into()));
+    }
+    part.map_or(Ok(Ok(metadata.len())), Part::size_bytes)
 }
 
 /// Whether the first four bytes are GGUF's (ggml `docs/gguf.md`: magic `GGUF`).

@@ -287,3 +287,39 @@ fn a_repository_in_the_cache_is_one_model_under_its_own_name() {
     let by_hand = Library::model_at(snapshot("bbbb")).expect("weights");
     assert_eq!(by_hand.name, "Qwen/Qwen3-0.6B");
 }
+
+#[test]
+fn a_model_in_several_files_is_one_whose_parts_are_all_there() {
+    let root = folder();
+    let at = |name: &str| root.path().join(name);
+    for part in 1..=3 {
+        model_file(at(&format!("Big-70B-Q4_K_M-0000{part}-of-00003.gguf")));
+    }
+    model_file(at("Cut-1B-00001-of-00002.gguf"));
+    model_file(at("Late-1B-00002-of-00002.gguf"));
+    model_file(at("Strange-00005-of-00002.gguf"));
+    let found = models(&[(root.path(), "")]);
+    assert_eq!(
+        file_names(&found),
+        [
+            "Big-70B-Q4_K_M-00001-of-00003.gguf",
+            "Strange-00005-of-00002.gguf"
+        ]
+    );
+    let [big, _] = &found[..] else { unreachable!() };
+    assert_eq!((big.name.as_str(), big.size_bytes), ("Big-70B", 3 * 13));
+    let by_path = Library::model_at(at("Big-70B-Q4_K_M-00003-of-00003.gguf")).expect("a model");
+    assert_eq!(by_path.id, big.id);
+    let cut = Library::model_at(at("Cut-1B-00001-of-00002.gguf")).expect_err("no model");
+    assert!(
+        cut.to_string()
+            .contains("Cut-1B-00002-of-00002.gguf is missing"),
+        "{cut}"
+    );
+    let late = Library::model_at(at("Late-1B-00002-of-00002.gguf")).expect_err("no model");
+    assert!(
+        late.to_string()
+            .contains("Late-1B-00001-of-00002.gguf is missing"),
+        "{late}"
+    );
+}

@@ -98,6 +98,11 @@ impl Tokenizer {
             let kind = Kind::Json(Box::new(json));
             return Self::new(kind, vocabulary, &Metadata::default());
         }
+        if checkpoint.path.is_dir() {
+            return Err(Refusal::Unknown(
+                "there is no tokenizer.json in it, and this engine reads no other tokenizer of a folder".into(),
+            ));
+        }
         let metadata = &checkpoint.metadata;
         let vocabulary = Vocabulary::of(metadata)?;
         if let Some(embedding) = checkpoint.tensor("token_embd.weight")
