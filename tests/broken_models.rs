@@ -77,7 +77,7 @@ fn what_is_wrong_is_said() {
     check(&whole[..200], "cut off");
     check(&with(b"llama", b"gemma"), "its architecture is gemma");
     check(&with(b"smollm", b"cohere"), "its pre-tokenizer is cohere");
-    check(&with(b"gpt2", b"hybriddna"), "its tokenizer is of kind hybriddna");
+    check(&with(b"gpt2", b"gpt9"), "its tokenizer is of kind gpt9");
     check(
         &with(b"blk.0.attn_k.weight", b"blk.0.attn_x.weight"),
         "attn_k.weight is missing",
