@@ -4,6 +4,7 @@
 
 use super::input::Input;
 use super::matmul::Place;
+use super::wide::wide;
 use crate::files::{TensorType, dequant};
 use crate::weights::Matrix;
 use half::slice::HalfFloatSliceExt;
@@ -104,6 +105,15 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     if let Some(dot) = super::avx512::dot(a, b) {
         return dot;
     }
+    wide!(dot_portably; a: &[f32] = a, b: &[f32] = b => f32)
+}
+
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
+fn dot_portably(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; LANES];
     let (whole_a, rest_a) = a.as_chunks::<LANES>();
     let (whole_b, rest_b) = b.as_chunks::<LANES>();
@@ -119,6 +129,11 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// The sum of the lanes, halves added to halves.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 pub(super) fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {

@@ -5,6 +5,7 @@
 //! GGUF's `Q8_0` but with the scale in `f32`. Buffers are used again: nothing is allocated once they have grown.
 
 use super::Pool;
+use super::wide::wide;
 use crate::files::TensorType;
 use std::sync::{Mutex, PoisonError};
 
@@ -136,7 +137,7 @@ impl Part<'_> {
                 whole: [0; 2],
             };
             if !super::avx512::quantize(x, &mut group) {
-                group.quantize(x);
+                wide!(Group::quantize; group: &mut Group = &mut group, x: &[f32] = x => ());
             }
             self.scales[at] = group.scale;
             #[expect(clippy::cast_precision_loss, reason = "at most 16 · 127")]
@@ -158,6 +159,11 @@ pub(super) struct Group<'a> {
 
 impl Group<'_> {
     /// Keeps the scale that follows from the largest activation; returns its inverse.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a function of its own would not have the wider registers"
+    )]
     pub(super) fn scale_of(&mut self, largest: f32) -> f32 {
         self.scale = largest / 127.0;
         if self.scale > 0.0 {
@@ -168,6 +174,11 @@ impl Group<'_> {
     }
 
     /// On any processor.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a function of its own would not have the wider registers"
+    )]
     pub(super) fn quantize(&mut self, x: &[f32]) {
         let largest = x.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
         let inverse = self.scale_of(largest);

@@ -4,6 +4,7 @@
 //! nothing that looks at the page with it.
 
 use super::norm::exp;
+use super::wide::wide;
 use crate::kv::PAGE_TOKENS;
 
 /// What is the same for all queries of a layer.
@@ -76,10 +77,16 @@ pub(super) fn look(
     if vectors() {
         return with_vectors::look(looks, page, lookers, running, sums);
     }
-    look_portably(looks, page, lookers, running, sums);
+    wide!(look_portably; looks: &Looks = looks, page: Page = page, lookers: &[Looker] = lookers,
+        running: &mut [Running] = running, sums: &mut [f32] = sums => ());
 }
 
 /// The same on any processor, at a page of floats.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 pub(super) fn look_portably(
     looks: &Looks,
     page: Page,
@@ -108,6 +115,11 @@ pub(super) fn look_portably(
 }
 
 /// `Σ query · key` for each position of a page.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 fn scores(query: &[f32], keys: &[f32]) -> PageRow {
     let mut scores = [0.0; PAGE_TOKENS];
     for (query, keys) in query.iter().zip(keys.as_chunks::<PAGE_TOKENS>().0) {
@@ -120,6 +132,11 @@ fn scores(query: &[f32], keys: &[f32]) -> PageRow {
 
 /// From scores to weights `e^(score − largest)`, which are added up; returns the factor on what was summed with the
 /// largest score before.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 fn to_weights(
     looks: &Looks,
     scores: &mut PageRow,
@@ -151,6 +168,11 @@ fn to_weights(
     kept
 }
 
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 fn sum_of(weights: &PageRow) -> f32 {
     let mut lanes = *weights;
     let mut width = PAGE_TOKENS / 2;

@@ -1,11 +1,12 @@
 //! Products of matrices with rows of activations.
 //!
-//! A task takes panels of [`PANEL`] rows of a matrix: it brings each into the form that the kernel reads, in scratch that
-//! stays in the nearest caches, and uses it for all rows of the input. So weights lie in memory once, as in the file, and
-//! one token and many take the same path, with the same sums in the same order.
+//! A task takes some rows of a matrix: it brings a few at a time into the form that the kernel reads, in scratch that stays
+//! in the nearest caches, and uses them for all rows of the input. So weights lie in memory once, as in the file, and one
+//! token and many get the same sums in the same order, whichever kernel computes them.
 
 use super::input::Input;
-use super::panel::{self, PANEL, Panel};
+use super::panel::{PANEL, Panel};
+use super::rows::{self, ROWS, Row};
 use super::{Pool, avx512, float};
 use crate::files::TensorType;
 use crate::weights::Matrix;
@@ -31,11 +32,7 @@ pub fn matmul(pool: &Pool, matrix: &Matrix, input: &Input, out: &mut [f32]) {
     let tokens: Vec<Place> = (0..input.count())
         .map(|token| Place { token, out: token })
         .collect();
-    let out = Out {
-        start: out.as_mut_ptr(),
-        length: out.len(),
-        rows: matrix.rows(),
-    };
+    let out = Out::of(out, matrix.rows());
     let chunk = chunk(pool, matrix.rows(), tokens.len());
     pool.run(matrix.rows().div_ceil(chunk), &|task| {
         compute(matrix, task * chunk, chunk, input, &tokens, out);
@@ -79,11 +76,7 @@ pub fn matmul_experts(
     let used: Vec<usize> = (0..count)
         .filter(|expert| !of_expert[*expert].is_empty())
         .collect();
-    let out = Out {
-        start: out.as_mut_ptr(),
-        length: out.len(),
-        rows,
-    };
+    let out = Out::of(out, rows);
     let chunk = chunk(pool, rows, chosen.len() / used.len().max(1));
     let chunks = rows.div_ceil(chunk);
     pool.run(used.len() * chunks, &|task| {
@@ -114,6 +107,15 @@ pub(super) struct Out {
 unsafe impl Sync for Out {}
 
 impl Out {
+    /// `[places, rows]`.
+    pub(super) fn of(values: &mut [f32], rows: usize) -> Self {
+        Self {
+            start: values.as_mut_ptr(),
+            length: values.len(),
+            rows,
+        }
+    }
+
     /// Writes `values` into row `place` of the result, from column `first` on.
     #[expect(unsafe_code, reason = "tasks write disjoint places of one result")]
     pub(super) fn put(&self, place: usize, first: usize, values: &[f32]) {
@@ -134,7 +136,8 @@ thread_local! {
 #[derive(Debug, Default)]
 struct Scratch {
     panels: [Panel; 2],
-    rows: Vec<f32>,
+    rows: [Row; ROWS],
+    floats: Vec<f32>,
 }
 
 /// Computes `chunk` rows of the matrix, as far as there are, from row `first` on.
@@ -143,8 +146,14 @@ fn compute(matrix: &Matrix, first: usize, chunk: usize, input: &Input, places: &
     if places.len() <= FEW && few(matrix, first, end, input, places, out) {
         return;
     }
+    let unpacks = super::unpack::can_unpack(matrix.tensor_type());
+    if unpacks && !avx512::available() {
+        return SCRATCH.with_borrow_mut(|scratch| {
+            rows::multiply(matrix, (first, end), &mut scratch.rows, input, places, out);
+        });
+    }
     for first in (first..end).step_by(PAIR) {
-        if super::unpack::can_unpack(matrix.tensor_type()) {
+        if unpacks {
             pair(matrix, (first, end), input, places, out);
         } else {
             floats(matrix, (first, end), input, places, out);
@@ -162,12 +171,12 @@ fn pair(matrix: &Matrix, (first, end): (usize, usize), input: &Input, places: &[
             }
         }
         let filled = count.div_ceil(PANEL);
-        panel::multiply(
+        avx512::multiply(
             &scratch.panels,
             filled,
             input,
             places,
-            |place, at, values| {
+            &mut |place, at, values| {
                 let count = PANEL.min(count - at * PANEL);
                 out.put(place, first + at * PANEL, &values[..count]);
             },
@@ -213,6 +222,14 @@ fn floats(
     let count = PAIR.min(end - first);
     SCRATCH.with_borrow_mut(|scratch| {
         let put = |place, from, values: &[f32]| out.put(place, first + from, values);
-        float::multiply(matrix, first, count, &mut scratch.rows, input, places, put);
+        float::multiply(
+            matrix,
+            first,
+            count,
+            &mut scratch.floats,
+            input,
+            places,
+            put,
+        );
     });
 }

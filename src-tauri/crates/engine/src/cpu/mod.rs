@@ -18,8 +18,10 @@ mod matmul;
 mod norm;
 mod panel;
 mod pool;
+mod rows;
 pub mod selective_scan;
 mod unpack;
+pub(crate) mod wide;
 
 pub use attention::{AttentionSpec, Sequence, attention};
 pub use input::Input;

@@ -24,7 +24,11 @@ pub fn rms_factor(row: &[f32], epsilon: f32) -> f32 {
 /// `e^x`, to 2 units in the last place; 0 below −87.3, infinite above 88.7.
 ///
 /// `2^n · p(r)` with `x = n·ln 2 + r`; the polynomial is Cephes' `expf`.
-#[inline]
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 pub fn exp(x: f32) -> f32 {
     let x = x.clamp(-104.0, 89.0);
     let n = (x * std::f32::consts::LOG2_E).round_ties_even();

@@ -6,9 +6,9 @@
 //! ones in `f32` from the first group to the last, whatever computes them.
 
 use super::avx512;
-use super::input::{GROUP, Input};
-use super::matmul::Place;
-use super::unpack::{group_of, unpack_row};
+use super::rows::Row;
+use super::unpack::group_of;
+use super::wide::wide;
 use crate::weights::Matrix;
 
 /// Rows of a panel.
@@ -28,19 +28,12 @@ pub(super) struct Panel {
     row: Row,
 }
 
-#[derive(Debug, Default)]
-struct Row {
-    q: Vec<u8>,
-    scales: Vec<f32>,
-    offsets: Vec<f32>,
-}
-
 impl Panel {
     /// Unpacks `count` rows of `matrix` from row `first` on.
     pub(super) fn fill(&mut self, matrix: &Matrix, first: usize, count: usize) {
         self.resize(matrix);
         if !avx512::fill(self, matrix, first, count) {
-            self.fill_portably(matrix, first, count);
+            wide!(Panel::fill_portably; panel: &mut Panel = self, matrix: &Matrix = matrix, first: usize = first, count: usize = count => ());
         }
     }
 
@@ -54,26 +47,26 @@ impl Panel {
     }
 
     /// The same, on any processor and for any type.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a function of its own would not have the wider registers"
+    )]
     pub(super) fn fill_portably(&mut self, matrix: &Matrix, first: usize, count: usize) {
         self.resize(matrix);
         let mut row = std::mem::take(&mut self.row);
-        row.q.resize(self.columns, 0);
-        row.scales.resize(self.columns / self.group, 0.0);
-        row.offsets.resize(self.columns / self.group, 0.0);
         for at in 0..count {
-            let bytes = matrix.row(first + at);
-            unpack_row(
-                matrix.tensor_type(),
-                bytes,
-                &mut row.q,
-                &mut row.scales,
-                &mut row.offsets,
-            );
+            row.unpack(matrix, first + at);
             self.put(at, &row);
         }
         self.row = row;
     }
 
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a function of its own would not have the wider registers"
+    )]
     fn put(&mut self, at: usize, row: &Row) {
         for (to, from) in self
             .q
@@ -92,66 +85,4 @@ impl Panel {
             offsets[at] = *offset;
         }
     }
-
-    /// The sixteen products with one row of the input, on any processor.
-    pub(super) fn product(&self, input: &Input, token: usize) -> [f32; PANEL] {
-        let x = &input.quants[token * self.columns..][..self.columns];
-        let scales = &input.scales[token * self.columns / GROUP..];
-        let sums = match self.group {
-            16 => &input.half_sums[token * self.columns / 16..],
-            _ => &input.sums[token * self.columns / GROUP..],
-        };
-        let (mut sum, mut offset) = ([0.0_f32; PANEL], [0.0_f32; PANEL]);
-        let weights = self.q.chunks_exact(self.group * PANEL);
-        for (group, (q, x)) in weights.zip(x.chunks_exact(self.group)).enumerate() {
-            let whole = whole_sums(q, x);
-            let scale = scales[group * self.group / GROUP];
-            let inputs = sums[group];
-            let (by, from) = (
-                &self.scales[group * PANEL..],
-                &self.offsets[group * PANEL..],
-            );
-            for row in 0..PANEL {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    reason = "rounded once, as the vector unit does"
-                )]
-                let whole = whole[row] as f32;
-                sum[row] = whole.mul_add(by[row] * scale, sum[row]);
-                offset[row] = from[row].mul_add(inputs, offset[row]);
-            }
-        }
-        std::array::from_fn(|row| sum[row] - offset[row])
-    }
-}
-
-/// Tells `put` the products of the first `count` panels with each of these rows of the input: a place of the result, which
-/// panel, sixteen products.
-pub(super) fn multiply(
-    panels: &[Panel; 2],
-    count: usize,
-    input: &Input,
-    places: &[Place],
-    mut put: impl FnMut(usize, usize, &[f32; PANEL]),
-) {
-    if avx512::multiply(panels, count, input, places, &mut put) {
-        return;
-    }
-    for (at, panel) in panels.iter().enumerate().take(count) {
-        for place in places {
-            put(place.out, at, &panel.product(input, place.token));
-        }
-    }
-}
-
-fn whole_sums(q: &[u8], x: &[i8]) -> [i32; PANEL] {
-    let mut sums = [0_i32; PANEL];
-    for (q, x) in q.chunks_exact(4 * PANEL).zip(x.chunks_exact(4)) {
-        for (sum, q) in sums.iter_mut().zip(q.chunks_exact(4)) {
-            for (q, x) in q.iter().zip(x) {
-                *sum += i32::from(*q) * i32::from(*x);
-            }
-        }
-    }
-    sums
 }

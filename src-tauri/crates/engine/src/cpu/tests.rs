@@ -1,6 +1,8 @@
 //! Kernels against plain sums in `f64`, and against themselves: alone and together, with one thread and with several.
 
 use super::look::{self, Looker, Looks, Page, Running};
+use super::matmul::{Out, Place};
+use super::rows;
 use super::unpack::{group_of, unpacker};
 use super::*;
 use crate::files::{TensorType, dequant};
@@ -208,19 +210,31 @@ fn vectors_give_the_bits_for_types_with_tables_too() {
         let mut input = Input::default();
         input.prepare(&Pool::new(1), &x, columns, [kind]);
         let together = product(&Pool::new(1), &matrix, &x);
-        let mut panel = super::panel::Panel::default();
-        for first in [0, 16] {
-            let count = (19 - first).min(16);
-            panel.fill_portably(&matrix, first, count);
-            for (token, together) in together.chunks_exact(19).enumerate() {
-                assert_eq!(
-                    panel.product(&input, token)[..count],
-                    together[first..first + count],
-                    "{kind}"
-                );
-            }
+        for plain in on_any_processor(&matrix, &input) {
+            assert_eq!(plain, together, "{kind}");
         }
     }
+}
+
+/// The products as processors without AVX-512 compute them: with AVX2, where this one has that, and without.
+fn on_any_processor(matrix: &Matrix, input: &Input) -> [Vec<f32>; 2] {
+    let places: Vec<Place> = (0..input.count())
+        .map(|token| Place { token, out: token })
+        .collect();
+    [rows::multiply, rows::multiply_plainly].map(|multiply| {
+        let mut out = vec![f32::NAN; places.len() * matrix.rows()];
+        let all = Out::of(&mut out, matrix.rows());
+        let mut scratch = Default::default();
+        multiply(
+            matrix,
+            (0, matrix.rows()),
+            &mut scratch,
+            input,
+            &places,
+            all,
+        );
+        out
+    })
 }
 
 #[test]
@@ -247,14 +261,8 @@ fn vectors_give_the_bits_that_the_portable_code_gives() {
             let mut input = Input::default();
             input.prepare(&Pool::new(1), &x, columns, [kind]);
             let together = product(&Pool::new(1), &matrix, &x);
-            let mut panel = super::panel::Panel::default();
-            panel.fill_portably(&matrix, 0, rows);
-            for (token, together) in together.chunks_exact(rows).enumerate() {
-                assert_eq!(
-                    panel.product(&input, token)[..rows],
-                    *together,
-                    "{kind} {columns}"
-                );
+            for plain in on_any_processor(&matrix, &input) {
+                assert_eq!(plain, together, "{kind} {columns}");
             }
         }
     }

@@ -158,24 +158,22 @@ fn q3_k(bytes: &[u8], q: &mut [u8], scales: &mut [f32], offsets: &mut [f32]) {
     }
 }
 
-/// The 6-bit scale and least value of a group of `Q4_K` and `Q5_K`.
-fn six_bits(packed: &[u8], group: usize) -> (u8, u8) {
-    if group < 4 {
-        return (packed[group] & 63, packed[group + 4] & 63);
-    }
-    let low = packed[group + 4];
-    (
-        low & 15 | packed[group - 4] >> 6 << 4,
-        low >> 4 | packed[group] >> 6 << 4,
-    )
-}
-
+/// Eight scales and eight offsets of six bits: `[a, b, c]` are four bytes each, of which `c` has the lower halves of the last
+/// four of both, and `a` and `b` have their two upper bits above six bits of the first.
 fn scales_of_k(bytes: &[u8], scales: &mut [f32], offsets: &mut [f32]) {
     let (d, least) = (half_at(bytes, 0), half_at(bytes, 2));
-    for (group, (scale, offset)) in scales.iter_mut().zip(offsets).enumerate() {
-        let (by, from) = six_bits(&bytes[4..16], group);
-        *scale = d * f32::from(by);
-        *offset = least * f32::from(from);
+    let dword =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let (a, b, c) = (dword(4), dword(8), dword(12));
+    let (six, four) = (0x3f3f_3f3f, 0x0f0f_0f0f);
+    let upper = |v: u32| (v >> 6 & 0x0303_0303) << 4;
+    put_scales(d, [a & six, c & four | upper(a)], scales);
+    put_scales(least, [b & six, c >> 4 & four | upper(b)], offsets);
+}
+
+fn put_scales(factor: f32, eight: [u32; 2], out: &mut [f32]) {
+    for (out, four) in out.as_chunks_mut::<4>().0.iter_mut().zip(eight) {
+        *out = four.to_le_bytes().map(|by| factor * f32::from(by));
     }
 }
 

@@ -6,6 +6,7 @@
 use super::description::{Activation, RopeStyle, Temperature};
 use super::ops::Rows;
 use super::rope::Rope;
+use crate::cpu::wide::wide;
 use crate::cpu::{self, Pool};
 use std::sync::{Mutex, PoisonError};
 
@@ -32,11 +33,21 @@ pub fn in_parallel(
 }
 
 /// `1 / (1 + e^−x)`.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + cpu::exp(-x))
 }
 
 /// `x · σ(x)`.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 pub fn silu(x: f32) -> f32 {
     x / (1.0 + cpu::exp(-x))
 }
@@ -67,33 +78,63 @@ pub fn weighted_sums(
 pub fn gate(pool: &Pool, activation: Activation, gate: &mut [f32], up: &[f32]) {
     in_parallel(pool, gate, 1, |first, gate| {
         let up = &up[first..first + gate.len()];
-        match activation {
-            Activation::Silu => zip(gate, up, |gate, up| silu(gate) * up),
-            Activation::Gelu => zip(gate, up, |gate, up| gelu(gate) * up),
-            Activation::Relu2 => zip(gate, up, |gate, up| relu2(gate) * up),
-            Activation::ClampedSwiglu { alpha, limit } => zip(gate, up, |gate, up| {
-                let (gate, up) = (gate.min(limit), up.clamp(-limit, limit));
-                gate / (1.0 + cpu::exp(-alpha * gate)) * (up + 1.0)
-            }),
-        }
+        wide!(gate_plainly; activation: Activation = activation, gate: &mut [f32] = gate, up: &[f32] = up => ());
     });
+}
+
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
+fn gate_plainly(activation: Activation, gate: &mut [f32], up: &[f32]) {
+    match activation {
+        Activation::Silu => zip(gate, up, |gate, up| silu(gate) * up),
+        Activation::Gelu => zip(gate, up, |gate, up| gelu(gate) * up),
+        Activation::Relu2 => zip(gate, up, |gate, up| relu2(gate) * up),
+        Activation::ClampedSwiglu { alpha, limit } => zip(gate, up, |gate, up| {
+            let (gate, up) = (gate.min(limit), up.clamp(-limit, limit));
+            gate / (1.0 + cpu::exp(-alpha * gate)) * (up + 1.0)
+        }),
+    }
 }
 
 /// An activation without a gate, in place.
 pub fn activate(pool: &Pool, activation: Activation, values: &mut [f32]) {
-    in_parallel(pool, values, 1, |_, values| match activation {
-        Activation::Silu | Activation::ClampedSwiglu { .. } => map(values, silu),
-        Activation::Gelu => map(values, gelu),
-        Activation::Relu2 => map(values, relu2),
+    in_parallel(pool, values, 1, |_, values| {
+        wide!(activate_plainly; activation: Activation = activation, values: &mut [f32] = values => ());
     });
 }
 
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
+fn activate_plainly(activation: Activation, values: &mut [f32]) {
+    match activation {
+        Activation::Silu | Activation::ClampedSwiglu { .. } => map(values, silu),
+        Activation::Gelu => map(values, gelu),
+        Activation::Relu2 => map(values, relu2),
+    }
+}
+
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 fn zip(values: &mut [f32], others: &[f32], f: impl Fn(f32, f32) -> f32) {
     for (value, other) in values.iter_mut().zip(others) {
         *value = f(*value, *other);
     }
 }
 
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 fn map(values: &mut [f32], f: impl Fn(f32) -> f32) {
     for value in values {
         *value = f(*value);
@@ -101,10 +142,20 @@ fn map(values: &mut [f32], f: impl Fn(f32) -> f32) {
 }
 
 /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, which is `x · σ(2√(2/π) · (…))`.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 fn gelu(x: f32) -> f32 {
     x * sigmoid(1.595_769 * x * (1.0 + 0.044_715 * x * x))
 }
 
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a function of its own would not have the wider registers"
+)]
 fn relu2(x: f32) -> f32 {
     x.max(0.0) * x.max(0.0)
 }

@@ -27,7 +27,7 @@ pub(super) use {
 };
 
 #[cfg(target_arch = "x86_64")]
-fn available() -> bool {
+pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vnni")
