@@ -227,13 +227,13 @@ export type Model = {
 	file_name: string,
 	/**  Where it was found, as an absolute path. It may be a link; `id` is where the link leads. */
 	path: string,
-	/**  Length of the file; of a folder, of the weights in it. */
+	/**  Length of the file, or of all its parts; of a folder, of the weights in it. */
 	size_bytes: number,
 	/**  Where it comes from, for a person: the label of its library root, or the folder of a path given by hand. */
 	source: string,
 };
 
-/**  Names a model for good: the canonical path of its file, or of its folder. */
+/**  Names a model for good: the canonical path of its file (the first of several parts), or of its folder. */
 export type ModelId = string;
 
 /**  The state of the one place for a loaded model. */
