@@ -48,6 +48,6 @@ async fn count(mut presses: Signal, sender: watch::Sender<bool>) {
     presses.recv().await;
     sender.send_replace(true);
     presses.recv().await;
-    // Nothing is left behind: a worker dies with the process that started it.
+    // A worker dies with the process that started it; at most an unfinished file of `wick logits` is left behind.
     std::process::exit(INTERRUPTED.into());
 }

@@ -1,5 +1,6 @@
 //! `wick logits`: what a model thinks of each next token, as rows of F32.
 
+use super::whole_file::WholeFile;
 use super::{another_answer, text};
 use crate::choice;
 use crate::load_args::LoadArgs;
@@ -7,7 +8,6 @@ use crate::output::{note, stdout};
 use crate::session::Session;
 use crate::stop::Stop;
 use engine_api::{Answer, Input, Question, Row};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use studio::Paths;
 
@@ -50,7 +50,7 @@ pub(crate) fn logits(args: &LogitsArgs) -> Result<(), Stop> {
     };
     let paths = Paths::from_environment()?;
     let model = choice::named(&choice::library(&paths), &args.model)?;
-    let mut sink = Sink::new(args)?;
+    let mut sink = Sink::new(args, Path::new(&model.id.0))?;
     let options = args.load.options(1);
     Session::with(&paths.engine_program, &model, options, async |session| {
         let question = Question::Logits {
@@ -63,27 +63,29 @@ pub(crate) fn logits(args: &LogitsArgs) -> Result<(), Stop> {
                 _ => Err(another_answer()),
             })
             .await
-    })
+    })?;
+    sink.finish()
 }
 
 /// Where rows go.
 enum Sink {
-    File { file: std::fs::File, path: PathBuf },
+    File {
+        file: WholeFile,
+        path: PathBuf,
+        numbers: usize,
+    },
     Json,
     Words,
 }
 
 impl Sink {
-    fn new(args: &LogitsArgs) -> Result<Self, Stop> {
+    fn new(args: &LogitsArgs, model: &Path) -> Result<Self, Stop> {
         match &args.output {
-            Some(path) => {
-                let file =
-                    std::fs::File::create(path).map_err(|error| cannot_write(path, &error))?;
-                Ok(Self::File {
-                    file,
-                    path: path.clone(),
-                })
-            }
+            Some(path) => Ok(Self::File {
+                file: WholeFile::begin(path, model)?,
+                path: path.clone(),
+                numbers: 0,
+            }),
             None if args.json => Ok(Self::Json),
             None => Ok(Self::Words),
         }
@@ -91,22 +93,10 @@ impl Sink {
 
     fn take(&mut self, row: &Row) -> Result<(), Stop> {
         match self {
-            Self::File { file, path } => {
-                let bytes: Vec<u8> = row
-                    .logits
-                    .iter()
-                    .flat_map(|logit| logit.to_le_bytes())
-                    .collect();
-                file.write_all(&bytes)
-                    .map_err(|error| cannot_write(path, &error))?;
-                if row.is_last {
-                    note(&format!(
-                        "{} numbers a row written to {}",
-                        row.logits.len(),
-                        path.display()
-                    ));
-                }
-                Ok(())
+            Self::File { file, numbers, .. } => {
+                let numbers_as_bytes = row.logits.iter().flat_map(|logit| logit.to_le_bytes());
+                *numbers = row.logits.len();
+                file.write(&numbers_as_bytes.collect::<Vec<u8>>())
             }
             Self::Json => {
                 let value = serde_json::json!({"position": row.position, "logits": row.logits});
@@ -115,12 +105,20 @@ impl Sink {
             Self::Words => stdout().write(&in_words(row)),
         }
     }
-}
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Stop {
-    Stop::Failed {
-        message: format!("{} can't be written: {error}.", path.display()),
-        hint: None,
+    /// All rows have come.
+    fn finish(self) -> Result<(), Stop> {
+        if let Self::File {
+            file,
+            path,
+            numbers,
+        } = self
+        {
+            file.finish()?;
+            let path = path.display();
+            note(&format!("{numbers} numbers a row written to {path}"));
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod logits;
 pub(crate) mod perplexity;
 pub(crate) mod plan;
 pub(crate) mod tokenize;
+mod whole_file;
 
 use crate::session::Session;
 use crate::stop::Stop;
