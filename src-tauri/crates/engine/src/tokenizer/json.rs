@@ -7,11 +7,14 @@
 use super::bpe::written_bytes;
 use super::vocabulary::{TokenKind, Vocabulary};
 use super::{GUARD, Refusal, Specials};
+use crate::files::huggingface::{read_json, read_text};
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tokenizers::{DecoderWrapper, Tokenizer as Inner};
 
+/// Several times what the largest vocabularies take.
+const MAX_BYTES: u64 = 256 << 20;
 /// More than any vocabulary has.
 const MAX_TOKENS: u32 = 1 << 22;
 /// The largest id for each token, and for a file of few.
@@ -34,8 +37,8 @@ impl Json {
         let damaged = |error: &dyn std::fmt::Display| {
             Refusal::Damaged(format!("tokenizer.json can't be read: {error}"))
         };
-        let bytes = std::fs::read(path).map_err(|error| damaged(&error))?;
-        let file: Value = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
+        let text = read_text(path, MAX_BYTES).map_err(|reason| damaged(&reason))?;
+        let file: Value = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
         if growth(&file["normalizer"]) > MAX_GROWTH {
             return Err(damaged(&"its normalizer makes texts too long"));
         }
@@ -152,11 +155,9 @@ fn vocabulary(inner: &Inner) -> Result<Vocabulary, Refusal> {
 /// Begin and end tokens out of `tokenizer_config.json` and `generation_config.json`, and whether a text gets them: as the
 /// configuration says, or as the tokenizer itself does it.
 fn set_ends(vocabulary: &mut Vocabulary, inner: &Inner, path: &Path) {
-    let read = |name: &str| {
-        let text = std::fs::read_to_string(path.with_file_name(name)).ok()?;
-        serde_json::from_str::<Value>(&text).ok()
-    };
-    let config = read("tokenizer_config.json").unwrap_or(Value::Null);
+    // What can't be read counts as absent: the tokenizer works without it.
+    let read = |name: &str| read_json(&path.with_file_name(name)).unwrap_or_default();
+    let config = Value::Object(read("tokenizer_config.json"));
     let id = |name: &str| {
         let text = config[name]
             .as_str()
@@ -168,7 +169,7 @@ fn set_ends(vocabulary: &mut Vocabulary, inner: &Inner, path: &Path) {
     let last = wrapped.last().filter(|id| bare.last() != Some(*id));
     let bos = first.copied().or_else(|| id("bos_token"));
     let mut eos: Vec<u32> = last.copied().into_iter().chain(id("eos_token")).collect();
-    let listed = read("generation_config.json").unwrap_or(Value::Null);
+    let listed = Value::Object(read("generation_config.json"));
     let listed = &listed["eos_token_id"];
     let listed = listed
         .as_array()
@@ -181,4 +182,33 @@ fn set_ends(vocabulary: &mut Vocabulary, inner: &Inner, path: &Path) {
         wish("add_eos_token").unwrap_or(last.is_some()),
     );
     vocabulary.set_ends(bos, &eos, added);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_stands_beside_it_and_never_ends_counts_as_absent() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let model = json!({"type": "WordLevel", "vocab": {"a": 0, "b": 1}, "unk_token": "a"});
+        let file = json!({"version": "1.0", "model": model, "added_tokens": []});
+        fs::write(at("tokenizer.json"), file.to_string()).expect("a file");
+        let ends = || {
+            let read = Json::open(&at("tokenizer.json"));
+            read.expect("it is whole").1.listed_ends().to_vec()
+        };
+        fs::write(at("tokenizer_config.json"), r#"{"eos_token": "b"}"#).expect("a file");
+        assert_eq!(ends(), [1]);
+        fs::remove_file(at("tokenizer_config.json")).expect("it is there");
+        symlink("/dev/zero", at("tokenizer_config.json")).expect("a link");
+        let pipe = std::process::Command::new("mkfifo")
+            .arg(at("generation_config.json"))
+            .status();
+        assert!(pipe.expect("mkfifo starts").success());
+        assert!(ends().is_empty());
+    }
 }

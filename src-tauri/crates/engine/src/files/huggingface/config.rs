@@ -113,7 +113,10 @@ pub(super) fn number(value: &Value) -> Option<u64> {
 }
 
 /// A JSON object of a size that such files have.
-pub(super) fn read_json(path: &Path) -> Result<Map<String, Value>, String> {
+///
+/// # Errors
+/// Why it can't be read, as the end of a sentence about the file.
+pub fn read_json(path: &Path) -> Result<Map<String, Value>, String> {
     let text = read_text(path, MAX_BYTES)?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(object)) => Ok(object),
@@ -122,9 +125,16 @@ pub(super) fn read_json(path: &Path) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// A text file, if it is not longer than this.
-pub(super) fn read_text(path: &Path, most_bytes: u64) -> Result<String, String> {
+/// A text file, if it is not longer than this. A pipe or a device is none: one hangs, another never ends.
+///
+/// # Errors
+/// As for [`read_json`].
+pub fn read_text(path: &Path, most_bytes: u64) -> Result<String, String> {
     let words = |error: std::io::Error| format!("it can't be read: {error}");
+    // Before it is opened: to open a pipe that nobody writes into hangs already.
+    if !std::fs::metadata(path).map_err(words)?.is_file() {
+        return Err("it is no regular file".into());
+    }
     let file = std::fs::File::open(path).map_err(words)?;
     let mut text = String::new();
     file.take(most_bytes + 1)
@@ -134,4 +144,25 @@ pub(super) fn read_text(path: &Path, most_bytes: u64) -> Result<String, String> 
         return Err(format!("it has more than {most_bytes} bytes"));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_a_bounded_size_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo starts").success());
+        for path in [&pipe, Path::new("/dev/zero"), folder.path()] {
+            let read = read_text(path, 9);
+            assert_eq!(read, Err("it is no regular file".into()), "{path:?}");
+        }
+        let file = folder.path().join("file");
+        std::fs::write(&file, "{\"a\": 1}").expect("a file");
+        assert!(read_text(&file, 7).is_err(), "eight bytes");
+        assert_eq!(read_json(&file).map(|object| object.len()), Ok(1));
+    }
 }

@@ -19,6 +19,7 @@ mod rotation;
 mod shards;
 
 pub use companions::Companions;
+pub use config::{read_json, read_text};
 
 use super::{Checkpoint, Value};
 use config::Config;
