@@ -37,7 +37,7 @@ pub(crate) enum QuantizeArg {
     /// 34 bytes for 32 weights
     #[value(name = "q8_0")]
     Q8_0,
-    /// 144 bytes for 256 weights
+    /// 144 bytes for 256 weights; eight bits where rows are no multiple of 256
     #[value(name = "q4_k")]
     Q4K,
 }

@@ -16,6 +16,7 @@ mod table;
 
 use args::{Args, Command};
 use clap::Parser;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use stop::Stop;
 use tracing_subscriber::EnvFilter;
@@ -52,6 +53,7 @@ fn trace() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .without_time()
         .init();

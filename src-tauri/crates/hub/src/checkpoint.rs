@@ -16,6 +16,8 @@ const ONE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// Longer ones are no indexes.
 const MAX_INDEX_BYTES: u64 = 32 << 20;
+/// A commit has 40 letters.
+const MAX_REF_BYTES: u64 = 256;
 
 /// Bytes of the weights in a folder, or why it is no model.
 pub(crate) fn weights_bytes(folder: &Path) -> io::Result<Result<u64, String>> {
@@ -87,7 +89,7 @@ fn repository(folder: &Path) -> Option<String> {
 /// another folder.
 pub(crate) fn snapshots(folder: &Path) -> Option<Vec<PathBuf>> {
     repository(folder)?;
-    let main = fs::read_to_string(folder.join("refs/main")).unwrap_or_default();
+    let main = commit(&folder.join("refs/main")).unwrap_or_default();
     let entries = fs::read_dir(folder.join("snapshots")).ok()?;
     let mut found: Vec<_> = entries
         .flatten() // an entry that can't be read is gone
@@ -100,6 +102,13 @@ pub(crate) fn snapshots(folder: &Path) -> Option<Vec<PathBuf>> {
         .collect();
     found.sort();
     Some(found.into_iter().rev().map(|(.., path)| path).collect())
+}
+
+/// The commit that a ref names. A pipe or a device is no ref: one hangs, another never ends.
+fn commit(path: &Path) -> Option<String> {
+    let file = fs::metadata(path).ok()?;
+    let is_ref = file.is_file() && file.len() <= MAX_REF_BYTES;
+    is_ref.then(|| fs::read_to_string(path).ok())?
 }
 
 /// Whether it claims to be a model, so that something is to be said if it is none.

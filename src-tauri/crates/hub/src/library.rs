@@ -123,7 +123,9 @@ fn entries(folder: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
 
 /// A folder that is not there is nothing to warn of: nobody has put a model there yet.
 fn tell_unreadable(folder: &Path, error: &io::Error) {
-    let folder = folder.display();
+    // With escapes: a name may hold line ends and commands for a terminal.
+    let folder = folder.display().to_string();
+    let folder = folder.escape_debug();
     if error.kind() == io::ErrorKind::NotFound {
         tracing::debug!(%folder, "a library folder is not there");
     } else {
@@ -138,6 +140,10 @@ fn is_gguf(path: &Path) -> bool {
 
 fn usable(path: &Path, label: &str) -> Option<Model> {
     Model::at(path, label)
-        .inspect_err(|error| tracing::warn!(%error, "a model is left out of the library"))
+        .inspect_err(|error| {
+            // With escapes, as above.
+            let error = error.to_string();
+            tracing::warn!(error = %error.escape_debug(), "a model is left out of the library");
+        })
         .ok()
 }

@@ -289,6 +289,26 @@ fn a_repository_in_the_cache_is_one_model_under_its_own_name() {
 }
 
 #[test]
+fn a_ref_that_is_no_small_file_is_none() {
+    let root = folder();
+    let repository = root.path().join("models--a--b");
+    one_file(repository.join("snapshots/aaaa"), 1);
+    let main = write(repository.join("refs/main"), b"");
+    let check = || {
+        let found = names_and_sizes(&[(root.path(), "cache")]);
+        assert_eq!(found, [("a/b".to_owned(), 1)]);
+        fs::remove_file(&main).expect("it is there");
+    };
+    fs::write(&main, [b'a'; 257]).expect("a file");
+    check();
+    symlink("/dev/zero", &main).expect("a link");
+    check();
+    let made = std::process::Command::new("mkfifo").arg(&main).status();
+    assert!(made.expect("mkfifo starts").success());
+    check();
+}
+
+#[test]
 fn a_model_in_several_files_is_one_whose_parts_are_all_there() {
     let root = folder();
     let at = |name: &str| root.path().join(name);

@@ -66,7 +66,8 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// A first walk. With `quantize`, matrices of floats are turned into that type where its blocks fit.
+    /// A first walk. With `quantize`, matrices of floats are turned into that type where its blocks fit, else into `Q8_0` where
+    /// those fit.
     pub fn new(checkpoint: &'a Checkpoint, quantize: Option<TensorType>) -> Self {
         Self {
             checkpoint,
@@ -203,10 +204,8 @@ impl<'a> Source<'a> {
         );
         // What chooses the experts is small, and a wrong choice costs more than its bytes.
         let router = name.contains("ffn_gate_inp");
-        let fits = |target: &TensorType| {
-            float && !router && columns.is_multiple_of(target.block_elements())
-        };
-        if let Some(target) = self.quantize.filter(fits) {
+        let target = self.quantize.filter(|_| float && !router);
+        if let Some(target) = target.and_then(|target| fitting(target, columns)) {
             return Ok(target);
         }
         if cpu::can_compute(info.tensor_type) {
@@ -315,6 +314,12 @@ impl<'a> Source<'a> {
             part
         }))
     }
+}
+
+/// This type, else `Q8_0`, whose blocks are the smallest: the first whose blocks fill rows of so many columns.
+fn fitting(target: TensorType, columns: usize) -> Option<TensorType> {
+    let mut candidates = [target, TensorType::Q8_0].into_iter();
+    candidates.find(|candidate| columns.is_multiple_of(candidate.block_elements()))
 }
 
 /// A dimension of one before the others says nothing, and not all converters write it.
@@ -441,5 +446,22 @@ impl LayerSource<'_, '_> {
         columns: usize,
     ) -> Result<[Linear; N], EngineError> {
         self.source.parts(&self.name(tensor), rows, columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_no_block_of_four_bits_fills_get_eight_bits() {
+        let check = |target, columns, expected| {
+            assert_eq!(fitting(target, columns), expected, "{target} {columns}");
+        };
+        check(TensorType::Q4_K, 512, Some(TensorType::Q4_K));
+        check(TensorType::Q4_K, 576, Some(TensorType::Q8_0));
+        check(TensorType::Q4_K, 100, None);
+        check(TensorType::Q8_0, 512, Some(TensorType::Q8_0));
+        check(TensorType::Q8_0, 100, None);
     }
 }

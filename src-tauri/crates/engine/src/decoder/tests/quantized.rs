@@ -79,6 +79,15 @@ fn quantized_while_loading_is_smaller_and_says_nearly_the_same() {
 }
 
 #[test]
+fn four_bits_are_no_empty_promise_where_rows_are_short() {
+    let fixtures = fixtures();
+    let llama = fixtures.iter().find(|fixture| fixture.name == "llama");
+    let checkpoint = &llama.expect("it is there").checkpoint;
+    let taken = |quantize| load(checkpoint, quantize).weights_bytes();
+    assert!(taken(Some(TensorType::Q4_K)) < taken(None));
+}
+
+#[test]
 fn four_bits_come_near_the_numbers_that_they_stand_for() {
     let wave = |at: i16| f32::from(at) * 0.37;
     let numbers: Vec<f32> = (0..1024).map(|at| wave(at).sin()).collect();
