@@ -66,6 +66,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 fn start(app: &AppHandle, paths: Paths, instance: Instance) -> tauri::Result<()> {
     let studio = tauri::async_runtime::block_on(async { Studio::open(paths, Machine::local()) });
     app.manage(studio.clone());
+    app.manage(commands::chat::Asked::default());
     tauri::async_runtime::spawn(tell_status(app.clone(), studio));
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
     instance.on_second_start({

@@ -201,6 +201,18 @@ describe("stop", () => {
     lastTurn().emit(STARTED);
     expect(rust.calls.at(-1)).toEqual(["stop", 1]);
   });
+  it("ends what a page that was loaded anew did not ask for, and nothing is sent meanwhile", async () => {
+    rust.stored.set(1, conversation({ state: "streaming", text: "Hel" }));
+    await conversations.show(1);
+    expect(conversations).toMatchObject({ generation: null, orphan: 1, writing: true });
+    await conversations.send("And?");
+    await conversations.stop();
+    expect(rust.calls).toEqual([["stop", 1]]);
+    rust.stored.set(1, conversation({ state: "stopped", text: "Hell" }));
+    await conversations.follow(1);
+    expect(conversations).toMatchObject({ orphan: null, writing: false });
+    expect(answer()?.text).toBe("Hell");
+  });
 });
 
 describe("a refused send", () => {

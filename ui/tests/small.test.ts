@@ -1,6 +1,7 @@
 /* The small pure parts: days, routes, memory, shortcuts. */
 import { describe, expect, it } from "vitest";
 import { byDay } from "../src/lib/days";
+import { guardNavigation } from "../src/lib/links";
 import { memoryParts, usedBytes } from "../src/lib/memory";
 import { formatRoute, parseRoute, type Route } from "../src/lib/route";
 import { shortcutOf } from "../src/lib/shortcuts";
@@ -59,6 +60,39 @@ describe("memory", () => {
     expect(parts.reduce((sum, part) => sum + (part.bytes ?? 0), 0)).toBe(pool.total_bytes);
   });
   it("does not count the page cache as used", () => expect(usedBytes(pool)).toBe(70));
+});
+
+describe("the guard against leaving", () => {
+  guardNavigation(document);
+  const stopped = (event: Event, on: Element) => {
+    document.body.replaceChildren(on);
+    return !on.dispatchEvent(event);
+  };
+  const key = (name: string, rest: KeyboardEventInit = {}) =>
+    stopped(
+      new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true, ...rest }),
+      document.createElement("textarea"),
+    );
+  const menu = (on: string) =>
+    stopped(new MouseEvent("contextmenu", { bubbles: true, cancelable: true }), document.createElement(on));
+
+  it("stops the keys that load the page anew and no others", () => {
+    expect(key("F5")).toBe(true);
+    expect(key("r", { ctrlKey: true })).toBe(true);
+    expect(key("R", { ctrlKey: true, shiftKey: true })).toBe(true);
+    expect(key("r")).toBe(false);
+    expect(key("a", { ctrlKey: true })).toBe(false);
+  });
+  it("leaves the menu to fields and to a selection", () => {
+    expect(menu("p")).toBe(true);
+    expect(menu("textarea")).toBe(false);
+    const text = document.createElement("p");
+    text.textContent = "copy me";
+    document.body.replaceChildren(text);
+    getSelection()?.selectAllChildren(text);
+    expect(text.dispatchEvent(new MouseEvent("contextmenu", { bubbles: true, cancelable: true }))).toBe(true);
+    getSelection()?.removeAllRanges();
+  });
 });
 
 describe("shortcuts", () => {

@@ -6,6 +6,7 @@ import { pieces } from "../src/bench/sample";
 import Markdown from "../src/components/Markdown.svelte";
 import { conversations } from "../src/state/conversations.svelte";
 import AssistantMessage from "../src/views/chat/AssistantMessage.svelte";
+import Composer from "../src/views/chat/Composer.svelte";
 import ConversationList from "../src/views/chat/ConversationList.svelte";
 import UserMessage from "../src/views/chat/UserMessage.svelte";
 
@@ -139,6 +140,34 @@ describe("Markdown on the page", () => {
     expect(page.querySelector(".code-block .language")?.textContent).toBe("rust");
     expect(page.querySelector(".hljs-keyword")?.textContent).toBe("let");
     expect(find(page, "copy")).not.toBeNull();
+  });
+});
+
+describe("the composer", () => {
+  let resized: () => void;
+  globalThis.ResizeObserver = class {
+    constructor(told: ResizeObserverCallback) {
+      resized = () => told([], this);
+    }
+    observe() {}
+    unobserve() {}
+    disconnect() {}
+  };
+  const composer = () => find(show(Composer, {}), "composer") as unknown as HTMLTextAreaElement;
+
+  it("is as high as its text, also when that breaks elsewhere", async () => {
+    const field = composer();
+    Object.defineProperty(field, "scrollHeight", { value: 72 });
+    resized();
+    await new Promise(requestAnimationFrame);
+    expect(field.style.height).toBe("72px");
+  });
+  it("takes a click beside its text", () => {
+    const field = composer();
+    field.blur();
+    const event = new MouseEvent("mousedown", { bubbles: true, cancelable: true });
+    field.closest(".box")?.dispatchEvent(event);
+    expect(document.activeElement).toBe(field);
   });
 });
 

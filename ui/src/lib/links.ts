@@ -17,12 +17,24 @@ export function followLink(event: Event): boolean {
   return true;
 }
 
-/** Stops every way in which a page could leave: links, middle clicks on them, and things dropped on the window. */
+/** Stops the keys that load the page anew, and WebKit's menu, which would offer it, except where it has more to offer. */
+function keepPage(event: KeyboardEvent | MouseEvent): void {
+  const reloads =
+    event instanceof KeyboardEvent
+      ? event.key === "F5" || ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "r")
+      : !(event.target instanceof Element && event.target.closest("input, textarea")) &&
+        (getSelection()?.isCollapsed ?? true);
+  if (reloads) event.preventDefault();
+}
+
+/** Stops every way in which a page could leave: links, middle clicks on them, things dropped on the window, reloads. */
 export function guardNavigation(target: Document): void {
   const stop = (event: Event) => {
     if (event.target instanceof Element && event.target.closest("a")) event.preventDefault();
   };
   for (const name of ["click", "auxclick", "dragstart"])
     target.addEventListener(name, stop, { capture: true });
+  target.addEventListener("keydown", keepPage, { capture: true });
+  target.addEventListener("contextmenu", keepPage);
   for (const name of ["dragover", "drop"]) target.addEventListener(name, (event) => event.preventDefault());
 }

@@ -29,6 +29,12 @@ class Conversations {
   readonly refusals = new SvelteMap<Slot, Failure>();
   readonly generations = new SvelteMap<Slot, Generation>();
   generation = $derived(this.generations.get(this.slot) ?? null);
+  /** The open conversation, if an answer is written in it that this page did not ask for: it was loaded anew. */
+  orphan = $derived(
+    !this.generation && this.open?.messages.at(-1)?.state === "streaming" ? this.open.id : null,
+  );
+  /** Whether an answer is written in the open conversation, whoever asked for it. */
+  writing = $derived(this.generation !== null || this.orphan !== null);
   refusal = $derived(this.refusals.get(this.slot) ?? null);
 
   #wanted: Slot = "new";
@@ -46,6 +52,12 @@ class Conversations {
     if (!conversation || this.#wanted !== id) return;
     this.slot = id;
     this.open = conversation;
+  }
+
+  /** Shows how far the orphan is by now. */
+  async follow(id: ConversationId): Promise<void> {
+    const conversation = await ask(commands.conversation(id));
+    if (conversation && !this.generations.has(id)) this.#put(conversation);
   }
 
   startNew(): void {
@@ -74,7 +86,7 @@ class Conversations {
   }
 
   async send(text: string): Promise<void> {
-    if (this.generation) return;
+    if (this.writing) return;
     const id = this.slot === "new" ? null : this.slot;
     this.drafts.delete(this.slot);
     await this.#run(text, (events) => commands.sendMessage(id, text, events));
@@ -90,7 +102,8 @@ class Conversations {
 
   /** Stops what runs in the open conversation. Before Rust has named a new one, the wish is kept until it has. */
   async stop(): Promise<void> {
-    const { generation } = this;
+    const { generation, orphan } = this;
+    if (orphan !== null) await done(commands.stopGeneration(orphan));
     if (!generation || generation.stopping) return;
     generation.stopping = true;
     if (generation.conversationId === null) return;
@@ -98,7 +111,7 @@ class Conversations {
   }
 
   async #run(sent: string | null, call: (events: Channel) => Promise<Outcome<null>>): Promise<void> {
-    if (this.generation) return;
+    if (this.writing) return;
     const generation = new Generation(this.slot === "new" ? null : this.slot, sent);
     const began = this.slot;
     this.refusals.delete(began);

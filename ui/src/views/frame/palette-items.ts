@@ -35,7 +35,7 @@ function doing(): Item[] {
   const items: Item[] = [
     { key: "new", group: "Do", name: "New conversation", keys: "Ctrl N", run: newConversation },
   ];
-  if (conversations.generation)
+  if (conversations.writing)
     items.push({
       key: "stop",
       group: "Do",
