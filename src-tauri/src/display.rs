@@ -13,11 +13,16 @@ pub(crate) enum Error {
          or use `wick run \"prompt\"` in this terminal"
     )]
     None,
+    #[error(
+        "the display can't be opened: nothing answers at {0}, or it lets nobody in. Start it in a desktop session, \
+         or use `wick run \"prompt\"` in this terminal"
+    )]
+    Dead(String),
     #[error("it can't start itself again with {NO_DMABUF}=1: {0}")]
     Restart(std::io::Error),
 }
 
-/// Checks for a display and sees to it that `WebKit` draws on every GPU.
+/// Opens the display and sees to it that `WebKit` draws on every GPU.
 ///
 /// The variable has to stand in the environment when the process begins: changing it later is not safe once other
 /// threads may read it. So the program replaces itself, once.
@@ -27,7 +32,8 @@ pub(crate) fn prepare() -> Result<(), Error> {
         return Err(Error::None);
     }
     if set(NO_DMABUF) {
-        return Ok(());
+        // Here, since the window library panics when GTK doesn't start.
+        return gtk::init().map_err(|_| Error::Dead(named()));
     }
     let program = std::env::current_exe().map_err(Error::Restart)?;
     let arguments = std::env::args_os().skip(1);
@@ -36,4 +42,15 @@ pub(crate) fn prepare() -> Result<(), Error> {
         .env(NO_DMABUF, "1")
         .exec();
     Err(Error::Restart(error))
+}
+
+/// The display as the environment names it.
+fn named() -> String {
+    let variables = ["WAYLAND_DISPLAY", "DISPLAY"];
+    let named = variables.map(|name| (name, std::env::var(name).unwrap_or_default()));
+    let named = named.iter().filter(|(_, value)| !value.is_empty());
+    let named: Vec<_> = named
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    named.join(" or ")
 }

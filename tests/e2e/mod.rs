@@ -6,6 +6,7 @@
 mod answer;
 mod closing;
 mod database;
+mod display;
 mod focus;
 mod keyboard;
 mod models;
