@@ -12,6 +12,7 @@ mod keyboard;
 mod models;
 mod pictures;
 mod refusal;
+mod reload;
 mod restart;
 mod safety;
 mod second_start;

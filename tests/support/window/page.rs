@@ -27,6 +27,16 @@ impl Desk {
         value.map_err(|error| error.to_string())
     }
 
+    /// Loads the page anew, as no key and no menu of the window does, and waits until it can be used.
+    pub async fn reload(&self) {
+        self.client().refresh().await.expect("the page loads");
+        self.until(
+            "the page is there",
+            "document.documentElement.dataset.ready",
+        )
+        .await;
+    }
+
     /// Waits until a JavaScript expression is truthy, and returns it.
     pub async fn until(&self, what: &str, expression: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;

@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod bench;
+mod bounded;
 mod choice;
 mod figures;
 mod interrupt;

@@ -1,11 +1,11 @@
 //! `wick run`: one prompt, one answer.
 
-use crate::choice;
 use crate::figures::milliseconds;
 use crate::load_args::LoadArgs;
 use crate::output::{note, stdout};
 use crate::session::{Finished, Session};
 use crate::stop::Stop;
+use crate::{bounded, choice};
 use engine_api::{ChatMessage, FinishReason, GenerateRequest, Prompt, Sampling};
 use std::io::{IsTerminal, Read};
 use studio::Paths;
@@ -97,14 +97,12 @@ fn prompt(given: Option<&str>, stdin_is_terminal: bool, stdin: impl Read) -> Res
 }
 
 /// All of it, less the one line end that `echo` and editors add.
-fn read_all(mut stdin: impl Read) -> Result<String, Stop> {
-    let mut text = String::new();
-    stdin
-        .read_to_string(&mut text)
-        .map_err(|error| Stop::Failed {
-            message: format!("The prompt can't be read from standard input: {error}."),
-            hint: None,
-        })?;
+fn read_all(stdin: impl Read) -> Result<String, Stop> {
+    let bytes = bounded::read(stdin, "Standard input", bounded::PROMPT_BYTES)?;
+    let mut text = String::from_utf8(bytes).map_err(|error| Stop::Failed {
+        message: format!("The prompt on standard input is no text: {error}."),
+        hint: None,
+    })?;
     if text.ends_with('\n') {
         text.pop();
     }

@@ -8,11 +8,11 @@ pub(crate) mod plan;
 pub(crate) mod tokenize;
 mod whole_file;
 
+use crate::bounded;
 use crate::session::Session;
 use crate::stop::Stop;
 use engine_api::{Answer, EngineError, Question, Text};
 use serde::Serialize;
-use std::io::Read;
 use std::path::Path;
 
 /// The one answer to a question that needs no loaded model.
@@ -48,10 +48,7 @@ fn text(given: Option<&str>, file: Option<&Path>) -> Result<Text, Stop> {
         (Some("-") | None, None) => from_stdin()?,
         (Some(text), None) => return Ok(Text::Text(text.to_owned())),
         (_, Some(path)) if path == Path::new("-") => from_stdin()?,
-        (_, Some(path)) => std::fs::read(path).map_err(|error| Stop::Failed {
-            message: format!("{} can't be read: {error}.", path.display()),
-            hint: None,
-        })?,
+        (_, Some(path)) => from_file(path)?,
     };
     Ok(match String::from_utf8(bytes) {
         Ok(text) => Text::Text(text),
@@ -60,14 +57,16 @@ fn text(given: Option<&str>, file: Option<&Path>) -> Result<Text, Stop> {
 }
 
 fn from_stdin() -> Result<Vec<u8>, Stop> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut bytes)
-        .map_err(|error| Stop::Failed {
-            message: format!("Standard input can't be read: {error}."),
-            hint: None,
-        })?;
-    Ok(bytes)
+    bounded::read(std::io::stdin(), "Standard input", bounded::TEXT_BYTES)
+}
+
+fn from_file(path: &Path) -> Result<Vec<u8>, Stop> {
+    let name = path.display().to_string();
+    let file = std::fs::File::open(path).map_err(|error| Stop::Failed {
+        message: format!("{name} can't be read: {error}."),
+        hint: None,
+    })?;
+    bounded::read(file, &name, bounded::TEXT_BYTES)
 }
 
 #[cfg(test)]

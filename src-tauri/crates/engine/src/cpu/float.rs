@@ -134,8 +134,8 @@ fn dot_portably(a: &[f32], b: &[f32]) -> f32 {
     clippy::inline_always,
     reason = "a function of its own would not have the wider registers"
 )]
-pub(super) fn sum_lanes(mut lanes: [f32; LANES]) -> f32 {
-    let mut width = LANES / 2;
+pub(super) fn sum_lanes<const COUNT: usize>(mut lanes: [f32; COUNT]) -> f32 {
+    let mut width = COUNT / 2;
     while width > 0 {
         for at in 0..width {
             lanes[at] += lanes[at + width];

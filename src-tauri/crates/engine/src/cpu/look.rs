@@ -3,6 +3,7 @@
 //! Here it is said in plain loops; AVX-512 does the same in registers, to the last bit. A query's result depends on
 //! nothing that looks at the page with it.
 
+use super::float::sum_lanes;
 use super::norm::exp;
 use super::wide::wide;
 use crate::kv::PAGE_TOKENS;
@@ -164,25 +165,8 @@ fn to_weights(
         };
     }
     let kept = exp(before - largest);
-    running.sum = running.sum * kept + sum_of(scores);
+    running.sum = running.sum * kept + sum_lanes(*scores);
     kept
-}
-
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "a function of its own would not have the wider registers"
-)]
-fn sum_of(weights: &PageRow) -> f32 {
-    let mut lanes = *weights;
-    let mut width = PAGE_TOKENS / 2;
-    while width > 0 {
-        for at in 0..width {
-            lanes[at] += lanes[at + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -194,7 +194,7 @@ fn to_weights(looks: &Looks, row: &mut PageRow, looker: &Looker, running: &mut R
     });
     store(row, weights);
     let kept = super::norm::exp(before - largest);
-    // Halves added to halves, as `sum_of` does.
+    // Halves added to halves, as `sum_lanes` does.
     let mut sum = _mm512_add_ps(weights[0], weights[1]);
     sum = _mm512_add_ps(sum, _mm512_shuffle_f32x4::<0x4e>(sum, sum));
     sum = _mm512_add_ps(sum, _mm512_shuffle_f32x4::<0xb1>(sum, sum));
