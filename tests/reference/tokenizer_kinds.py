@@ -17,7 +17,7 @@ import tempfile
 
 import sentencepiece
 from gguf import GGUFWriter
-from pretokenizers import TEXTS as COMMON
+from pretokenizers import COMMON
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 

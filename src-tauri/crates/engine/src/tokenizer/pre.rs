@@ -35,13 +35,27 @@ pub(super) enum Writing {
 
 #[derive(Debug)]
 enum Split {
-    Pattern(Pattern),
-    /// What matches is cut further, into threes from its end.
-    Threes(Pattern),
+    /// Where the text is cut for each match.
+    Pattern(Pattern, Way),
+    /// Digits into threes from the end of their run, but where a word goes on behind them: what `\d{1,3}(?=(?:\d{3})*\b)` means.
+    Numbers { digits: Pattern, word: Pattern },
     /// Runs of blanks into 512, 256 and so on.
     Blanks,
     /// Before each `▁`; a text that does not begin with one begins with one that is put there.
     Words,
+}
+
+/// Where a text is cut for a match.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// Before it and behind it.
+    Alone,
+    /// Before it, behind it, and within it into threes from its end.
+    Threes,
+    /// Before each of those threes, not behind the last: what `(?=(\d{3})+(?!\d))` means.
+    BeforeThrees,
+    /// Before it.
+    Before,
 }
 
 /// A pattern, without what would make it slow: looking ahead takes an engine that goes back, a hundred times slower than one
@@ -111,8 +125,15 @@ const LETTERS: &str = r"\s?[A-Za-z\u{B5}\u{C0}-\u{D6}\u{D8}-\u{F6}\u{F8}-\u{1BA}
 const KIMI: &str = r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const SENTENCES: &str = r" ?[^(\s|.,!?\u{2026}\u{3002}\u{FF0C}\u{3001}\u{964}\u{6D4}\u{60C})]+";
 const LINES: &str = r"[^\n]+|[\n]+";
-/// Stands before a pattern whose matches are cut into threes from their end.
-const THREES: &str = "<threes>";
+/// What stands before a pattern that cuts in another way.
+const WAYS: [(&str, Way); 3] = [
+    ("<threes>", Way::Threes),
+    ("<before threes>", Way::BeforeThrees),
+    ("<before>", Way::Before),
+];
+const NUMBERS: &str = "<numbers in threes>";
+/// What goes on with a word for Oniguruma: as for Unicode, but for two joiners and six numbers of Latin-1.
+const WORD: &str = r"[\w\u{B2}\u{B3}\u{B9}\u{BC}-\u{BE}&&[^\u{200C}\u{200D}]]";
 const WORDS: &str = "<words that begin with a mark>";
 /// Blanks, 512 or the next smaller power of two that fits at a time.
 const BLANKS: &str = "<blanks in powers of two>";
@@ -252,7 +273,7 @@ fn row(name: &str) -> Option<Row> {
             r"\s?[!-/:-~\u{FF01}-\u{FF0F}\u{FF1A}-\u{FF5E}\u{2018}-\u{201F}\u{3000}-\u{3002}]+",
             r"\s+$",
             r"[\u{4E00}-\u{9FA5}\u{800}-\u{4E00}\u{AC00}-\u{D7FF}]+",
-            r"\p{N}+",
+            r"\p{N}",
         ]),
         "deepseek-coder" => row(&[
             r"[\r\n]",
@@ -296,9 +317,9 @@ fn row(name: &str) -> Option<Row> {
         ]),
         "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => row(&[GPT4O]),
         "granite-embed-multi-97m" => whole(&[GPT4O]),
-        "tiny_aya" | "cohere2moe" => row(&[r"<threes>\d+\b", GPT4O]),
+        "tiny_aya" | "cohere2moe" => row(&[NUMBERS, GPT4O]),
         "kimi-k2" => row(&[KIMI]),
-        "superbpe" => row(&[r"\p{N}+", r"<threes>\d+"]),
+        "superbpe" => row(&[r"\p{N}+", r"<before threes>\d+"]),
         // Its pattern has `?+` and `++`, which change nothing: what follows never matches what they would give back.
         "bailingmoe" | "bailingmoe2" | "llada-moe" => row(&[
             r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
@@ -314,7 +335,7 @@ fn row(name: &str) -> Option<Row> {
             r"[\u{4E00}-\u{9FFF}\u{3400}-\u{4DBF}\u{8C48}-\u{FAFF}\u{3040}-\u{309F}\u{30A0}-\u{30FF}\u{FF65}-\u{FF9F}\u{2F00}-\u{2FDF}\u{E40}-\u{E7F}\u{E80}-\u{EFF}\u{1780}-\u{17FF}\u{1000}-\u{109F}\u{AA60}-\u{AA7F}\u{A9E0}-\u{A9FF}\u{AC00}-\u{D7AF}\u{1100}-\u{11FF}]+",
             DEEPSEEK_3,
         ]),
-        "laguna" => row(&[LINES, QWEN2]),
+        "laguna" => row(&[r"<before>(?:\r?\n)+", QWEN2]),
         "exaone-moe" => row(&[
             r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+",
         ]),
@@ -355,18 +376,24 @@ impl PreTokenizer {
                 "its pre-tokenizer is {name}, which this engine doesn't know; splitting text by a guess would make it answer nonsense"
             ))
         })?;
-        let split = |pattern: &&str| {
-            match *pattern {
-                WORDS => return Ok(Split::Words),
-                BLANKS => return Ok(Split::Blanks),
-                _ => {}
-            }
-            let threes = pattern.strip_prefix(THREES);
-            let pattern = Pattern::new(threes.unwrap_or(pattern))
-                .map_err(|error| Refusal::Unknown(format!("its pre-tokenizer {name}: {error}")))?;
-            Ok(match threes {
-                Some(_) => Split::Threes(pattern),
-                None => Split::Pattern(pattern),
+        let pattern = |pattern: &str| {
+            Pattern::new(pattern)
+                .map_err(|error| Refusal::Unknown(format!("its pre-tokenizer {name}: {error}")))
+        };
+        let split = |text: &&str| {
+            Ok(match *text {
+                WORDS => Split::Words,
+                BLANKS => Split::Blanks,
+                NUMBERS => Split::Numbers {
+                    digits: pattern(r"\d+")?,
+                    word: pattern(WORD)?,
+                },
+                text => {
+                    let mut ways = WAYS.iter();
+                    let way = ways.find_map(|(mark, way)| Some((text.strip_prefix(mark)?, *way)));
+                    let (rest, way) = way.unwrap_or((text, Way::Alone));
+                    Split::Pattern(pattern(rest)?, way)
+                }
             })
         };
         Ok(Self {
@@ -385,8 +412,8 @@ impl PreTokenizer {
             let mut next = Vec::with_capacity(pieces.len());
             for piece in pieces {
                 match split {
-                    Split::Pattern(pattern) => by_pattern(pattern, piece, &mut next),
-                    Split::Threes(pattern) => by_threes(pattern, piece, &mut next),
+                    Split::Pattern(pattern, way) => by_pattern(pattern, *way, piece, &mut next),
+                    Split::Numbers { digits, word } => by_numbers(digits, word, piece, &mut next),
                     Split::Blanks => by_blanks(piece, &mut next),
                     Split::Words => next.push(piece),
                 }
@@ -401,39 +428,58 @@ impl PreTokenizer {
     }
 }
 
-/// Calls `push` with what the pattern matches (`true`) and what stands between, in order.
-fn parts<'t>(pattern: &Pattern, text: &'t str, mut push: impl FnMut(&'t str, bool)) {
-    let mut from = 0;
+/// The matches of a pattern, in order.
+fn matches(pattern: &Pattern, text: &str) -> impl Iterator<Item = (usize, usize)> {
     // No pattern of the table matches nothing; one that did would end the search.
-    while let Some((start, end)) = pattern.find(text, from).filter(|(start, end)| start < end) {
-        push(&text[from..start], false);
-        push(&text[start..end], true);
-        from = end;
+    let next = |from| pattern.find(text, from).filter(|(start, end)| start < end);
+    std::iter::successors(next(0), move |(_, end)| next(*end))
+}
+
+fn by_pattern<'t>(pattern: &Pattern, way: Way, text: &'t str, pieces: &mut Vec<&'t str>) {
+    let mut cuts = Vec::new();
+    for (start, end) in matches(pattern, text) {
+        match way {
+            Way::Alone => cuts.extend([start, end]),
+            Way::Threes => {
+                cuts.push(start);
+                cuts.extend(threes(text, start, end).chain([end]));
+            }
+            Way::BeforeThrees => cuts.extend(threes(text, start, end)),
+            Way::Before => cuts.push(start),
+        }
     }
-    push(&text[from..], false);
+    by_cuts(text, cuts, pieces);
 }
 
-fn by_pattern<'t>(pattern: &Pattern, text: &'t str, pieces: &mut Vec<&'t str>) {
-    parts(pattern, text, |part, _| {
-        pieces.extend(Some(part).filter(|part| !part.is_empty()));
-    });
+fn by_numbers<'t>(digits: &Pattern, word: &Pattern, text: &'t str, pieces: &mut Vec<&'t str>) {
+    let mut cuts = Vec::new();
+    for (start, end) in matches(digits, text) {
+        let next = text[end..].chars().next();
+        let next = next.map_or("", |next| &text[end..end + next.len_utf8()]);
+        if word.find(next, 0).is_none() {
+            cuts.push(start);
+            cuts.extend(threes(text, start, end).chain([end]));
+        }
+    }
+    by_cuts(text, cuts, pieces);
 }
 
-fn by_threes<'t>(pattern: &Pattern, text: &'t str, pieces: &mut Vec<&'t str>) {
-    parts(pattern, text, |part, matched| {
-        if !matched {
-            pieces.extend(Some(part).filter(|part| !part.is_empty()));
-            return;
-        }
-        let count = part.chars().count();
-        let cuts = part.char_indices().enumerate().skip(1);
-        let cuts = cuts.filter(|(index, _)| (count - index).is_multiple_of(3));
-        let mut from = 0;
-        for at in cuts.map(|(_, (at, _))| at).chain([part.len()]) {
-            pieces.push(&part[from..at]);
-            from = at;
-        }
-    });
+/// Where the threes of a part of a text begin that are counted from its end.
+fn threes(text: &str, start: usize, end: usize) -> impl Iterator<Item = usize> {
+    let part = &text[start..end];
+    let count = part.chars().count();
+    let places = part.char_indices().enumerate();
+    let begins = places.filter(move |(index, _)| (count - index).is_multiple_of(3));
+    begins.map(move |(_, (at, _))| start + at)
+}
+
+/// The pieces between places in order; some may be the same.
+fn by_cuts<'t>(text: &'t str, cuts: Vec<usize>, pieces: &mut Vec<&'t str>) {
+    let mut from = 0;
+    for at in cuts.into_iter().chain([text.len()]) {
+        pieces.extend(Some(&text[from..at]).filter(|piece| !piece.is_empty()));
+        from = at;
+    }
 }
 
 fn by_blanks<'t>(text: &'t str, pieces: &mut Vec<&'t str>) {
