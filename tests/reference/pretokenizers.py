@@ -44,6 +44,11 @@ SETTLED = [
 TEXTS = COMMON + SETTLED
 NAMES = re.findall(r'"([^"]+)",', re.search(r"const NAMES: \[&str; \d+\] = \[(.*?)\];", pathlib.Path(
     __file__).parents[2].joinpath("src-tauri/crates/engine/src/tokenizer/pre.rs").read_text(), re.S)[1])
+# No UTF-8, and what it becomes is what Python makes of it.
+BROKEN = [
+    b"a\xff", b"\xe2\x82", b"\xe2\x82a", b"\xf0\x9f\x92", b"\xf0\x9f\x92 \xf0\x9f b", b"\xc0\x80", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80",
+    b"\xf8\x88\x80\x80\x80", b"\x80\xbf", b"\xc3\xc3\xa9", b"\xf0\x80\x80", b"\xe1\x80\xe2\xf0\x91\x92\xf1\xbfA",
+]
 UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 SUFFIX = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 REST = r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -187,7 +192,8 @@ def main(program: str) -> None:
             "blanks": reference(program, folder, BLANKS_KIND, train_text("▁")),
             "plain": reference(program, folder, PLAIN_KIND, train_text(" "), "whitespace"),
         }
-    out = {"texts": TEXTS, "kinds": groups}
+    broken = [[raw.hex(), raw.decode("utf-8", "replace")] for raw in BROKEN]
+    out = {"texts": TEXTS, "broken": broken, "kinds": groups}
     target = pathlib.Path(__file__).parent / "tokenizers" / "bpe.json"
     target.write_text(json.dumps(out, ensure_ascii=False, separators=(",", ":")) + "\n")
     print({name: len(kind["ids"]) for name, kind in groups.items()}, "different results,", target.stat().st_size, "bytes")

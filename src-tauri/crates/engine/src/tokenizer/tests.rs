@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::files::{Metadata, Value};
+use engine_api::Text;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use vocabulary::TokenKind;
@@ -11,6 +12,8 @@ use vocabulary::TokenKind;
 #[derive(serde::Deserialize)]
 struct Reference {
     texts: Vec<String>,
+    /// Bytes that are no UTF-8, in hexadecimal, and what Python makes of them.
+    broken: Vec<(String, String)>,
     kinds: BTreeMap<String, Kind>,
 }
 
@@ -83,7 +86,7 @@ pub(super) fn decoded(tokenizer: &Tokenizer, ids: &[u32]) -> String {
 
 #[test]
 fn every_pre_tokenizer_gives_the_ids_that_others_give() {
-    let Reference { texts, kinds } = reference();
+    let Reference { texts, kinds, .. } = reference();
     let mut compared = Vec::new();
     for (kind, reported) in &kinds {
         for (name, at) in &reported.names {
@@ -103,6 +106,26 @@ fn every_pre_tokenizer_gives_the_ids_that_others_give() {
     let mut all = pre::NAMES.to_vec();
     all.sort_unstable();
     assert_eq!(compared, all);
+}
+
+/// One U+FFFD for each maximal part of a character, as W3C's Encoding says and Python does; llama.cpp has one for each byte.
+#[test]
+fn what_is_no_utf_8_becomes_what_python_makes_of_it() {
+    let reference = reference();
+    let tokenizer = tokenizer(bpe_metadata(&reference, "gpt-2")).expect("a tokenizer");
+    for (hex, expected) in &reference.broken {
+        let digits = hex.as_bytes().as_chunks::<2>().0.iter();
+        let digits = digits.map(|pair| str::from_utf8(pair).expect("ASCII"));
+        let bytes: Vec<u8> = digits
+            .map(|pair| u8::from_str_radix(pair, 16).expect("hex"))
+            .collect();
+        let mut decoder = tokenizer.decoder();
+        let read = decoder.push(&bytes) + &decoder.finish();
+        assert_eq!(&read, expected, "{hex}");
+        let ids = crate::model::tokenize(&tokenizer, &Text::Bytes(bytes), true, false);
+        assert_eq!(ids, tokenizer.encode(expected, Specials::Parse), "{hex}");
+    }
+    assert!(reference.broken.len() > 10);
 }
 
 #[test]
