@@ -111,6 +111,9 @@ pub struct Inspection {
     pub parameters: u64,
     /// Parameters that compute each token: fewer for a mixture of experts.
     pub active_parameters: u64,
+    /// Bytes of weights that are read for each token; what divides a memory's bandwidth into tokens a second.
+    #[serde(default)]
+    pub active_bytes: u64,
     /// The types of its tensors, the one with most bytes first.
     pub tensor_types: Vec<TensorShare>,
     /// Positions that it was trained for.

@@ -5,12 +5,14 @@
 //!
 //! Invariant: whatever stands in the files that it reads, the answer is a reading or an [`Error`], never a panic.
 
+mod bandwidth;
 mod error;
 mod fields;
 mod machine;
 mod pool;
 mod process;
 
+pub use bandwidth::read_bandwidth;
 pub use error::Error;
 pub use machine::{Machine, MemoryReading, Processor};
 pub use pool::MemoryPool;

@@ -12,6 +12,7 @@ use studio::Paths;
 const FIELDS: &str = "\
 Fields of --json:
   name, architecture, refusal (why this engine can't run it, or null), file_bytes, parameters, active_parameters,
+  active_bytes (of weights, read for each token),
   tensor_types (each tensor_type, tensors, parameters, bytes), context_tokens, layers, vocabulary_tokens, tokenizer,
   chat_template, licence, kv_bytes_per_token (pairs of a type and bytes)";
 

@@ -33,6 +33,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, EngineError> {
             .sum(),
         parameters: checkpoint.tensors.values().map(TensorInfo::elements).sum(),
         active_parameters: active_parameters(&checkpoint),
+        active_bytes: active_bytes(&checkpoint),
         tensor_types: tensor_types(&checkpoint),
         context_tokens: own("context_length"),
         layers: own("block_count"),
@@ -49,20 +50,40 @@ pub fn inspect(path: &Path) -> Result<Inspection, EngineError> {
 
 /// All but the experts that sit out a token.
 fn active_parameters(checkpoint: &Checkpoint) -> u64 {
-    let architecture = checkpoint.metadata.architecture().unwrap_or_default();
-    let number = |key: &str| {
-        checkpoint
-            .metadata
-            .unsigned(&format!("{architecture}.{key}"))
-    };
-    let used = number("expert_used_count").unwrap_or(0);
-    let active = |(name, tensor): (&String, &TensorInfo)| match tensor.shape.as_slice() {
-        [experts, rows, columns] if name.contains("_exps.") => {
-            (*experts as u64).min(used) * (*rows as u64) * (*columns as u64)
-        }
-        _ => tensor.elements(),
-    };
+    let used = experts_used(checkpoint);
+    let active =
+        |(name, tensor): (&String, &TensorInfo)| share(tensor.elements(), name, tensor, used);
     checkpoint.tensors.iter().map(active).sum()
+}
+
+/// What a token reads: all active weights, but of the embedding only a row, unless it is the output's matrix too.
+fn active_bytes(checkpoint: &Checkpoint) -> u64 {
+    let used = experts_used(checkpoint);
+    let is_tied = checkpoint.tensor("output.weight").is_none();
+    let read = |(name, tensor): (&String, &TensorInfo)| {
+        if name == "token_embd.weight" && !is_tied {
+            return 0;
+        }
+        share(tensor.size_bytes(), name, tensor, used)
+    };
+    checkpoint.tensors.iter().map(read).sum()
+}
+
+fn experts_used(checkpoint: &Checkpoint) -> u64 {
+    let architecture = checkpoint.metadata.architecture().unwrap_or_default();
+    let key = format!("{architecture}.expert_used_count");
+    checkpoint.metadata.unsigned(&key).unwrap_or(0)
+}
+
+/// The part of a tensor that a token has to do with: of experts those that are used.
+fn share(whole: u64, name: &str, tensor: &TensorInfo, used: u64) -> u64 {
+    match tensor.shape.as_slice() {
+        [experts, ..] if name.contains("_exps.") && tensor.shape.len() == 3 => {
+            let experts = (*experts as u64).max(1);
+            whole / experts * used.min(experts)
+        }
+        _ => whole,
+    }
 }
 
 fn tensor_types(checkpoint: &Checkpoint) -> Vec<TensorShare> {
