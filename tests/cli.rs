@@ -11,6 +11,7 @@ fn wick(arguments: &[&str]) -> Output {
         .args(arguments)
         .env("WICK_DATA_DIR", data.path())
         .env("WICK_MODELS_DIR", root().join("models"))
+        .env("HF_HOME", data.path())
         .env_remove("WICK_LOG")
         .output()
         .expect("wick starts")

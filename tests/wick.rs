@@ -7,5 +7,6 @@ mod broken_models;
 mod cli;
 mod e2e;
 mod engine;
+mod keeping;
 mod scheduling;
 mod worker;

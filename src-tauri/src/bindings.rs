@@ -1,7 +1,7 @@
 //! The one list of commands and events. `ui/src/lib/bindings.ts` is written from it (`make bindings`), and a test fails
 //! when that file or the window's capability says otherwise.
 
-use crate::commands::{chat, conversations, links, models, startup};
+use crate::commands::{chat, conversations, downloads, hub, library, links, models, startup};
 use serde::Serialize;
 use tauri_specta::{Builder, collect_commands, collect_events};
 
@@ -9,6 +9,11 @@ use tauri_specta::{Builder, collect_commands, collect_events};
 #[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
 #[serde(transparent)]
 pub(crate) struct StatusChanged(pub(crate) studio::Status);
+
+/// Downloads changed, at most ten times a second.
+#[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
+#[serde(transparent)]
+pub(crate) struct DownloadsChanged(pub(crate) studio::DownloadList);
 
 /// Everything that a page can call or hear.
 pub(crate) fn builder() -> Builder<tauri::Wry> {
@@ -27,13 +32,39 @@ pub(crate) fn builder() -> Builder<tauri::Wry> {
             chat::regenerate_message,
             chat::continue_message,
             chat::stop_generation,
-            models::models,
             models::load_model,
             models::unload_model,
             models::status,
+            hub::search_hub,
+            hub::catalog,
+            hub::repository,
+            hub::model_card,
+            hub::judge,
+            hub::access_token,
+            hub::set_access_token,
+            hub::forget_access_token,
+            downloads::start_download,
+            downloads::downloads,
+            downloads::pause_download,
+            downloads::resume_download,
+            downloads::cancel_download,
+            downloads::move_download,
+            downloads::download_settings,
+            downloads::set_download_settings,
+            library::library,
+            library::add_model,
+            library::add_folder,
+            library::remove_folder,
+            library::choose_folder,
+            library::removal,
+            library::remove_model,
+            library::verify_model,
+            library::repair_model,
+            library::check_for_updates,
+            library::update_model,
             links::open_link,
         ])
-        .events(collect_events![StatusChanged])
+        .events(collect_events![StatusChanged, DownloadsChanged])
 }
 
 #[cfg(test)]

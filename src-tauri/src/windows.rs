@@ -1,6 +1,7 @@
 //! The windows and what they may do: show Wick's own page, and nothing else.
 
-use gtk::prelude::GtkSettingsExt;
+use gtk::prelude::{FileChooserExt, GtkSettingsExt, NativeDialogExt};
+use gtk::{FileChooserAction, FileChooserNative, ResponseType};
 use tauri::utils::config::Color;
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, webview::NewWindowResponse};
 
@@ -43,4 +44,18 @@ pub(crate) fn raise_main(app: &AppHandle) {
     if let Err(error) = raised {
         tracing::warn!(%error, "the window could not be raised");
     }
+}
+
+/// Asks for a folder with the desktop's own dialog, and waits for the answer. On the main thread only.
+pub(crate) fn choose_folder() -> Option<String> {
+    let dialog = FileChooserNative::new(
+        Some("A folder with models"),
+        None::<&gtk::Window>,
+        FileChooserAction::SelectFolder,
+        Some("Add"),
+        Some("Cancel"),
+    );
+    let chosen = dialog.run() == ResponseType::Accept;
+    let folder = dialog.filename().filter(|_| chosen)?;
+    folder.into_os_string().into_string().ok()
 }

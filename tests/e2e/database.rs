@@ -13,6 +13,7 @@ async fn newer_database(home: &Home) {
         data_dir: home.data(),
         library_roots: vec![],
         engine_program: home.path("none"),
+        hub: None,
     };
     let studio = Studio::open(paths, Machine::local());
     assert_eq!(studio.startup().await, Startup::Ready);

@@ -34,3 +34,26 @@ fn check(display: Option<&str>, expected: &str) {
     );
     assert!(!said.contains("panicked"), "{said}");
 }
+
+#[test]
+fn what_needs_no_window_opens_none() {
+    let home = Home::with_parrot();
+    let ask = |argument: &str| {
+        let mut command = home.command("wick-studio");
+        command
+            .arg(argument)
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY");
+        command.output().expect("it starts")
+    };
+    let version = ask("--version");
+    assert!(version.status.success());
+    assert!(version.stdout.starts_with(b"wick-studio "), "{version:?}");
+    assert!(ask("--help").stdout.starts_with(b"Wick, a model studio"));
+    let unknown = ask("--nonsense");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&unknown.stderr).contains("--help"),
+        "{unknown:?}"
+    );
+}

@@ -8,6 +8,7 @@ mod closing;
 mod database;
 mod display;
 mod focus;
+mod hub;
 mod keyboard;
 mod models;
 mod pictures;

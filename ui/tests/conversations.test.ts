@@ -26,7 +26,7 @@ vi.mock("../src/lib/bindings", () => {
         });
       });
     };
-  const absent = { code: "not_found", message: "No such conversation.", hint: null };
+  const absent = { code: "not_found", message: "No such conversation.", hint: null, link: null };
   const plain =
     (name: string) =>
     (...args: unknown[]) => {
@@ -82,7 +82,7 @@ function conversation(answer: Partial<Message>, id = 1): Conversation {
   return { id, title: "Hi", messages: [message(10, "user", "Hi"), message(11, "assistant", "", answer)] };
 }
 const STARTED: ChatEvent = { type: "started", conversation: conversation({ state: "streaming" }) };
-const REFUSED: Failure = { code: "context_exceeded", message: "Too long.", hint: "Shorten it." };
+const REFUSED: Failure = { code: "context_exceeded", message: "Too long.", hint: "Shorten it.", link: null };
 const answer = () => conversations.open?.messages.at(-1);
 const lastTurn = () => rust.turns.at(-1)!;
 
@@ -123,7 +123,12 @@ describe("a turn", () => {
     void conversations.send("Hi");
     lastTurn().emit(STARTED);
     lastTurn().emit({ type: "token", text: "Hello!" });
-    const error: Failure = { code: "disk_full", message: "The disk is full.", hint: "Make room." };
+    const error: Failure = {
+      code: "disk_full",
+      message: "The disk is full.",
+      hint: "Make room.",
+      link: null,
+    };
     lastTurn().emit({ type: "unkept", error });
     await painted();
     expect(conversations.generation).toMatchObject({ text: "Hello!", unkept: error });
@@ -249,7 +254,7 @@ describe("a refused send", () => {
 
   it("that was only cancelled says nothing but gives the text back", async () => {
     void conversations.send("Hi");
-    await lastTurn().end({ code: "cancelled", message: "Cancelled.", hint: null });
+    await lastTurn().end({ code: "cancelled", message: "Cancelled.", hint: null, link: null });
     expect(conversations.refusal).toBeNull();
     expect(conversations.drafts.get("new")).toBe("Hi");
   });

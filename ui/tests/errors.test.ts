@@ -4,7 +4,7 @@ import { asFailure, ask, done, PLACEMENTS, placeOfRefusal, settle, type Place } 
 import { problems } from "../src/state/problems.svelte";
 import type { ErrorCode } from "../src/lib/bindings";
 
-const failure = (code: ErrorCode, message: string = code) => ({ code, message, hint: null });
+const failure = (code: ErrorCode, message: string = code) => ({ code, message, hint: null, link: null });
 const EXPECTED: Record<ErrorCode, Place> = {
   model_not_loaded: "inline",
   out_of_memory: "dialog",
@@ -16,6 +16,10 @@ const EXPECTED: Record<ErrorCode, Place> = {
   busy: "toast",
   cancelled: "silent",
   invalid_request: "inline",
+  auth_required: "inline",
+  offline: "inline",
+  rate_limited: "toast",
+  checksum_mismatch: "inline",
   internal: "toast",
 };
 const codes = Object.keys(EXPECTED) as ErrorCode[];

@@ -44,6 +44,72 @@ check("duration", format.duration, [
   [null, "–"],
 ]);
 
+check("byteRate", format.byteRate, [
+  [148 * 2 ** 20, "148 MiB/s"],
+  [1.2 * GIB, "1.2 GiB/s"],
+  [0, "0 KiB/s"],
+  [null, "–"],
+]);
+check("remaining", format.remaining, [
+  [0, "1 s"],
+  [45_300, "45 s"],
+  [59_700, "1 min 0 s"],
+  [125_000, "2 min 5 s"],
+  [599_400, "9 min 59 s"],
+  [600_000, "10 min"],
+  [12 * 60_000, "12 min"],
+  [(59 * 60 + 40) * 1000, "1 h 0 min"],
+  [200 * 60_000, "3 h 20 min"],
+  [50 * 3_600_000, "2 days"],
+  [null, "–"],
+  [Infinity, "–"],
+]);
+check("brief", format.brief, [
+  [0, "0"],
+  [812, "812"],
+  [999, "999"],
+  [34_400, "34k"],
+  [999_499, "999k"],
+  [999_950, "1M"],
+  [1_240_033, "1.2M"],
+  [135e6, "135M"],
+  [8e9, "8B"],
+  [30.5e9, "30.5B"],
+  [235e9, "235B"],
+  [1.04e12, "1T"],
+  [null, "–"],
+]);
+check("clock", format.clock, [
+  [0, "00:00"],
+  [425, "07:05"],
+  [1320, "22:00"],
+  [1440, "00:00"],
+  [null, "–"],
+]);
+describe("ago", () => {
+  const now = Date.parse("2026-03-29T12:00:00Z");
+  const table: [string | number | null, string][] = [
+    ["2026-03-29T01:00:00Z", "today"],
+    ["2026-03-30T01:00:00Z", "today"],
+    ["2026-03-28T11:00:00Z", "1 day ago"],
+    ["2026-03-16T11:00:00Z", "13 days ago"],
+    ["2026-03-08T11:00:00Z", "3 weeks ago"],
+    ["2026-01-20T11:00:00Z", "2 months ago"],
+    ["2024-01-20T11:00:00Z", "2 years ago"],
+    [now - 86_400_000, "1 day ago"],
+    ["nonsense", "–"],
+    [null, "–"],
+  ];
+  it.each(table)("%s → %s", (then, expected) => expect(format.ago(then, now)).toBe(expected));
+});
+describe("counted", () => {
+  it("has a form for one and one for all others", () => {
+    const words = [0, 1, 2, 1904].map((number) => format.counted(number, "file"));
+    expect(words).toEqual(["0 files", "1 file", "2 files", "1,904 files"]);
+    expect(format.counted(2, "repository", "repositories")).toBe("2 repositories");
+  });
+});
+
 describe("percent", () => {
   const table: [number | null, number | null, string][] = [
     [43, 100, "43 %"],

@@ -1,6 +1,6 @@
 /* The safety of foreign Markdown, as a table: what a model may write, and what must be left of it. */
 import { describe, expect, it } from "vitest";
-import { renderProse } from "../src/lib/markdown";
+import { hasPictures, renderProse } from "../src/lib/markdown";
 
 function html(source: string, definitions = ""): string {
   const frame = document.createElement("div");
@@ -136,4 +136,16 @@ describe("what people write", () => {
     expect(code).toContain('<span class="hljs-keyword">let</span>');
     expect(code).toContain('class="copy-code"');
   });
+});
+
+describe("pictures that are left out", () => {
+  const table: [string, boolean][] = [
+    ["![logo](https://example.com/a.png)", true],
+    ["![logo][ref]", true],
+    ['a <IMG alt="x" src=y> b', true],
+    ["[a link](https://example.com)", false],
+    ["what an image! [sic]", false],
+    ["", false],
+  ];
+  it.each(table)("%s → %s", (source, expected) => expect(hasPictures(source)).toBe(expected));
 });

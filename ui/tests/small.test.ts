@@ -35,17 +35,22 @@ describe("byDay", () => {
 
 describe("routes", () => {
   const routes: Route[] = [
-    { view: "chat", conversation: null },
-    { view: "chat", conversation: 12 },
-    { view: "models", conversation: null },
-    { view: "settings", conversation: null },
+    { view: "chat", models: "library", conversation: null },
+    { view: "chat", models: "library", conversation: 12 },
+    { view: "models", models: "library", conversation: null },
+    { view: "models", models: "discover", conversation: null },
+    { view: "models", models: "downloads", conversation: null },
+    { view: "settings", models: "library", conversation: null },
   ];
-  it.each(routes)("$view $conversation comes back", (route) =>
+  it.each(["#/models", "#/models/nowhere", "#/models/7"])("%s is the library", (text) =>
+    expect(parseRoute(text)).toEqual({ view: "models", models: "library", conversation: null }),
+  );
+  it.each(routes)("$view $models $conversation comes back", (route) =>
     expect(parseRoute(formatRoute(route))).toEqual(route),
   );
   it.each(["", "#", "#/nowhere", "#/chat/x", "#/chat/-1", "https://example.com"])(
     "%s is the empty chat",
-    (text) => expect(parseRoute(text)).toEqual({ view: "chat", conversation: null }),
+    (text) => expect(parseRoute(text)).toEqual({ view: "chat", models: "library", conversation: null }),
   );
 });
 

@@ -1,6 +1,6 @@
 //! Links in answers. A model may write any address; only web pages open, and only outside.
 
-use studio::{Error, ErrorCode};
+use studio::Error;
 use tauri::Url;
 
 /// Opens a web page in the person's own browser.
@@ -12,21 +12,16 @@ pub(crate) async fn open_link(url: String) -> Result<(), Error> {
         .await
         .map_err(|error| error.to_string())
         .and_then(|opened| opened.map_err(|error| error.to_string()))
-        .map_err(|reason| Error {
-            code: ErrorCode::Internal,
-            message: format!("No browser could be opened: {reason}."),
-            hint: Some("Copy the link instead.".into()),
+        .map_err(|reason| {
+            Error::internal(format!("No browser could be opened: {reason}."))
+                .hint("Copy the link instead.")
         })
 }
 
 fn web_page(url: &str) -> Result<Url, Error> {
     let page = Url::parse(url).ok();
     let page = page.filter(|page| matches!(page.scheme(), "http" | "https"));
-    page.ok_or_else(|| Error {
-        code: ErrorCode::InvalidRequest,
-        message: "Only links to web pages can be opened.".into(),
-        hint: None,
-    })
+    page.ok_or_else(|| Error::invalid("Only links to web pages can be opened."))
 }
 
 #[cfg(test)]

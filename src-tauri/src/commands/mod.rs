@@ -2,6 +2,9 @@
 
 pub(crate) mod chat;
 pub(crate) mod conversations;
+pub(crate) mod downloads;
+pub(crate) mod hub;
+pub(crate) mod library;
 pub(crate) mod links;
 pub(crate) mod models;
 pub(crate) mod startup;

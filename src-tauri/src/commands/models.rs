@@ -1,14 +1,7 @@
-//! The library, the loaded model, and the status of both.
+//! The loaded model, and the status.
 
 use super::App;
-use studio::{Error, Model, ModelId, Status};
-
-/// The models on the disk.
-#[tauri::command]
-#[specta::specta]
-pub(crate) async fn models(app: App<'_>) -> Result<Vec<Model>, Error> {
-    app.models().await
-}
+use studio::{Error, ModelId, Status};
 
 /// Loads a model in place of the loaded one.
 #[tauri::command]

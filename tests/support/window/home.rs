@@ -17,6 +17,7 @@ pub struct Home {
     folder: tempfile::TempDir,
     engine: PathBuf,
     temporary: PathBuf,
+    endpoint: String,
 }
 
 impl Home {
@@ -43,6 +44,13 @@ impl Home {
         self
     }
 
+    /// Its hub is there.
+    #[must_use]
+    pub fn with_hub(mut self, endpoint: String) -> Self {
+        self.endpoint = endpoint;
+        self
+    }
+
     /// Makes the parrot say this from now on, whatever it is told.
     pub fn teach(&self, text: &str) {
         fs::write(self.path("says.md"), text).expect("a file");
@@ -55,6 +63,8 @@ impl Home {
             folder,
             engine: program("wick-engine"),
             temporary: std::env::temp_dir(),
+            // Nobody listens there: without a hub of the test's own, this home is offline.
+            endpoint: "http://127.0.0.1:9".into(),
         };
         for name in ["models", "bin", "run"] {
             fs::create_dir(home.path(name)).expect("a folder");
@@ -105,6 +115,7 @@ impl Home {
             .env("WICK_ENGINE", &self.engine)
             .env("WICK_PARROT_SAYS", self.path("says.md"))
             .env("WICK_LOG", "info,studio::sampler=debug")
+            .env("HF_ENDPOINT", &self.endpoint)
             .env("HOME", self.folder.path())
             .env("TMPDIR", &self.temporary)
             .env("XDG_RUNTIME_DIR", self.path("run"))
@@ -118,6 +129,16 @@ impl Home {
             ("XDG_STATE_HOME", "state"),
         ] {
             command.env(name, self.path(folder));
+        }
+        for name in [
+            "HF_HOME",
+            "HF_HUB_CACHE",
+            "HF_TOKEN",
+            "HF_TOKEN_PATH",
+            "HF_HUB_OFFLINE",
+            "OLLAMA_MODELS",
+        ] {
+            command.env_remove(name);
         }
     }
 

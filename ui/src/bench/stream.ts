@@ -2,22 +2,16 @@
    stream, and counts painted frames. It is built only with `vite build --mode bench` and never ships.
    Driven from outside: `await window.runStreamBench({ tokensPerSecond, seconds })` returns a StreamFigures; the page
    also runs once by itself with ?run and writes the figures into `document.documentElement.dataset.bench`. */
-import "../styles/base.css";
 import { mount } from "svelte";
 import type { Conversation, Message } from "../lib/bindings";
 import { Generation } from "../lib/generation.svelte";
 import { conversations } from "../state/conversations.svelte";
 import MessageLog from "../views/chat/MessageLog.svelte";
+import { frameFigures, watchFrames, type FrameFigures } from "./frames";
 import { pieces } from "./sample";
 
-export interface StreamFigures {
-  seconds: number;
+export interface StreamFigures extends FrameFigures {
   tokens: number;
-  frames: number;
-  framesPerSecond: number;
-  /** The fewest frames in any whole second. */
-  worstSecond: number;
-  longestFrameMs: number;
   /** How often the answer itself was painted anew. */
   paintsPerSecond: number;
 }
@@ -72,54 +66,22 @@ function feed(generation: Generation, tokens: string[], perSecond: number, began
   });
 }
 
-function watchFrames(generation: Generation): () => { times: number[]; paints: number } {
-  const times: number[] = [];
-  let paints = 0;
-  let painted = "";
-  let going = true;
-  const onFrame = (now: number) => {
-    times.push(now);
-    if (generation.text !== painted) paints++;
-    painted = generation.text;
-    if (going) requestAnimationFrame(onFrame);
-  };
-  requestAnimationFrame(onFrame);
-  return () => {
-    going = false;
-    return { times, paints };
-  };
-}
-
-function figures(times: number[], paints: number, tokens: number): StreamFigures {
-  const first = times[0] ?? 0;
-  const seconds = ((times.at(-1) ?? 0) - first) / 1000;
-  const gaps = times.slice(1).map((time, index) => time - (times[index] ?? time));
-  const bySecond = Array.from({ length: Math.floor(seconds) }, (_, second) => {
-    const from = first + second * 1000;
-    return times.filter((time) => time >= from && time < from + 1000).length;
-  });
-  return {
-    seconds,
-    tokens,
-    frames: gaps.length,
-    framesPerSecond: gaps.length / seconds,
-    worstSecond: Math.min(...bySecond),
-    longestFrameMs: Math.max(...gaps),
-    paintsPerSecond: paints / seconds,
-  };
-}
-
 async function run({ tokensPerSecond = 500, seconds = 10 }: Wish = {}): Promise<StreamFigures> {
   const tokens = pieces(tokensPerSecond * seconds);
   const generation = begin();
-  const stop = watchFrames(generation);
+  let paints = 0;
+  let painted = "";
+  const stop = watchFrames(() => {
+    if (generation.text !== painted) paints++;
+    painted = generation.text;
+  });
   await feed(generation, tokens, tokensPerSecond, performance.now());
-  const { times, paints } = stop();
+  const frames = frameFigures(stop());
   const finished = conversation("complete", tokens.join(""));
   generation.take({ type: "finished", conversation: finished });
   conversations.generations.delete(ID);
   conversations.open = finished;
-  return figures(times, paints, tokens.length);
+  return { ...frames, tokens: tokens.length, paintsPerSecond: paints / frames.seconds };
 }
 
 const target = document.getElementById("app")!;

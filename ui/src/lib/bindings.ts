@@ -27,24 +27,93 @@ export const commands = {
 	continueMessage: (messageId: MessageId, events: Channel<ChatEvent>) => typedError<null, Error>(__TAURI_INVOKE("continue_message", { messageId, events })),
 	/**  Stops the answer that is being written in a conversation. */
 	stopGeneration: (conversationId: ConversationId) => typedError<null, Error>(__TAURI_INVOKE("stop_generation", { conversationId })),
-	/**  The models on the disk. */
-	models: () => typedError<Model[], Error>(__TAURI_INVOKE("models")),
 	/**  Loads a model in place of the loaded one. */
 	loadModel: (modelId: ModelId) => typedError<null, Error>(__TAURI_INVOKE("load_model", { modelId })),
 	/**  Gives the loaded model's memory back. */
 	unloadModel: () => typedError<null, Error>(__TAURI_INVOKE("unload_model")),
 	/**  The loaded model, the memory and the throughput. */
 	status: () => typedError<Status, Error>(__TAURI_INVOKE("status")),
+	/**  A page of what the hub has. */
+	searchHub: (query: SearchQuery, next: string | null) => typedError<SearchPage, Error>(__TAURI_INVOKE("search_hub", { query, next })),
+	/**  What we would take ourselves. */
+	catalog: () => typedError<CatalogEntry[], Error>(__TAURI_INVOKE("catalog")),
+	/**  A repository with its variants. */
+	repository: (repo: RepoId, revision: string | null) => typedError<Repo, Error>(__TAURI_INVOKE("repository", { repo, revision })),
+	/**  What its publisher says of it, as Markdown. */
+	modelCard: (repo: RepoId, commit: Commit) => typedError<string | null, Error>(__TAURI_INVOKE("model_card", { repo, commit })),
+	/**  Whether the variants of a repository fit this machine, one after the other. */
+	judge: (repo: RepoId, commit: Commit, contextTokens: number | null, judged: Channel<Judged>) => typedError<null, Error>(__TAURI_INVOKE("judge", { repo, commit, contextTokens, judged })),
+	/**  Whether there is an access token. */
+	accessToken: () => typedError<TokenState, Error>(__TAURI_INVOKE("access_token")),
+	/**  Asks the hub who this is, and keeps the access token. */
+	setAccessToken: (token: string) => typedError<string, Error>(__TAURI_INVOKE("set_access_token", { token })),
+	/**  Removes the access token. */
+	forgetAccessToken: () => typedError<null, Error>(__TAURI_INVOKE("forget_access_token")),
+	/**  Brings one variant of a repository that was shown. */
+	startDownload: (repo: RepoId, commit: Commit, key: string, withProjector: boolean) => typedError<DownloadId, Error>(__TAURI_INVOKE("start_download", { repo, commit, key, withProjector })),
+	/**  All downloads. */
+	downloads: () => typedError<DownloadList, Error>(__TAURI_INVOKE("downloads")),
+	/**  Stops one until it is wanted again. */
+	pauseDownload: (id: DownloadId) => typedError<null, Error>(__TAURI_INVOKE("pause_download", { id })),
+	/**  Lets one go on. */
+	resumeDownload: (id: DownloadId) => typedError<null, Error>(__TAURI_INVOKE("resume_download", { id })),
+	/**  Takes one from the list, with its unfinished files. */
+	cancelDownload: (id: DownloadId) => typedError<null, Error>(__TAURI_INVOKE("cancel_download", { id })),
+	/**  Puts one before another, or behind all. */
+	moveDownload: (id: DownloadId, before: DownloadId | null) => typedError<null, Error>(__TAURI_INVOKE("move_download", { id, before })),
+	/**  How models are brought. */
+	downloadSettings: () => typedError<DownloadSettings, Error>(__TAURI_INVOKE("download_settings")),
+	/**  Sets how models are brought. */
+	setDownloadSettings: (settings: DownloadSettings) => typedError<null, Error>(__TAURI_INVOKE("set_download_settings", { settings })),
+	/**  The models on the disk, and what was left out. */
+	library: () => typedError<LibraryView, Error>(__TAURI_INVOKE("library")),
+	/**  Adds a single file to the library. */
+	addModel: (path: string) => typedError<Model, Error>(__TAURI_INVOKE("add_model", { path })),
+	/**  Adds a folder to the library. */
+	addFolder: (path: string) => typedError<null, Error>(__TAURI_INVOKE("add_folder", { path })),
+	/**  Takes a folder from the library; nothing in it is touched. */
+	removeFolder: (path: string) => typedError<null, Error>(__TAURI_INVOKE("remove_folder", { path })),
+	/**  Asks for a folder with the system's own dialog. `None` if the person chose none. */
+	chooseFolder: () => typedError<string | null, Error>(__TAURI_INVOKE("choose_folder")),
+	/**  What deleting a model would free. */
+	removal: (modelId: ModelId) => typedError<Removal, Error>(__TAURI_INVOKE("removal", { modelId })),
+	/**  Deletes a model, and says what that freed. */
+	removeModel: (modelId: ModelId) => typedError<Freed, Error>(__TAURI_INVOKE("remove_model", { modelId })),
+	/**  Checks the files of a model against their hashes. */
+	verifyModel: (modelId: ModelId, progress: Channel<VerifyProgress>) => typedError<Checked[], Error>(__TAURI_INVOKE("verify_model", { modelId, progress })),
+	/**  Brings the damaged files of a model again. */
+	repairModel: (modelId: ModelId) => typedError<DownloadId, Error>(__TAURI_INVOKE("repair_model", { modelId })),
+	/**  Asks the hub which models have a newer commit. */
+	checkForUpdates: () => typedError<null, Error>(__TAURI_INVOKE("check_for_updates")),
+	/**  Brings what changed of a model. */
+	updateModel: (modelId: ModelId) => typedError<DownloadId, Error>(__TAURI_INVOKE("update_model", { modelId })),
 	/**  Opens a web page in the person's own browser. */
 	openLink: (url: string) => typedError<null, Error>(__TAURI_INVOKE("open_link", { url })),
 };
 
 /** Events */
 export const events = {
+	downloadsChanged: makeEvent<DownloadsChanged, DownloadsChanged>("downloads-changed"),
 	statusChanged: makeEvent<StatusChanged, StatusChanged>("status-changed"),
 };
 
 /* Types */
+/**  A model to begin with. */
+export type CatalogEntry = {
+	/**  What it is good for. */
+	purpose: Purpose,
+	/**  Where it is. */
+	repo: RepoId,
+	/**  The quantization that is recommended, as [`crate::Variant::quantization`] has it. */
+	quantization: string,
+	/**  Number of parameters, in round figures. */
+	parameters: number,
+	/**  The memory of the smallest machine that it is for, as such machines are sold: 64 or 128. */
+	machine_gb: number,
+	/**  What it is, in a sentence. */
+	about: string,
+};
+
 /**
  *  A step of an answer. `Started` comes first and `Finished` last, unless the answer is refused: then there is an
  *  [`Error`](crate::Error) instead of `Finished`.
@@ -79,6 +148,19 @@ error: Error } |
 /**  The conversation with the final state of every message. */
 conversation: Conversation };
 
+/**  A file of a model, looked at. */
+export type Checked = {
+	/**  Where it is. */
+	path: string,
+	/**  Its path in its repository or in the model's folder. */
+	name: string,
+	/**  What was found. */
+	state: FileState,
+};
+
+/**  A commit: 40 hexadecimal letters. */
+export type Commit = string;
+
 /**  The shown branch of a conversation. */
 export type Conversation = {
 	/**  Its name. */
@@ -102,6 +184,101 @@ export type ConversationSummary = {
 	updated_at_ms: number,
 };
 
+/**  A download: one variant of a repository at one commit. */
+export type Download = {
+	/**  Which. */
+	id: DownloadId,
+	/**  From where. */
+	repo: RepoId,
+	/**  The revision that was asked for. */
+	revision: string,
+	/**  The commit that it was then, and stays. */
+	commit: Commit,
+	/**  What a person calls the variant: its quantization, mostly. */
+	label: string,
+	/**  How many files it has. */
+	file_count: number,
+	/**  Bytes on the disk. */
+	done_bytes: number,
+	/**  Bytes of all files. */
+	total_bytes: number,
+	/**  What is with it. */
+	state: DownloadState,
+	/**  How fast bytes come, over the last seconds; `None` while none are fetched. */
+	rate_bytes_per_second: number | null,
+	/**  How long it will take at that rate. */
+	remaining_ms: number | null,
+	/**  Bytes of each of the last seconds, at most 60. */
+	rates: number[],
+	/**  What a person should know, such as that the server made it start over. */
+	note: string | null,
+	/**  When it was asked for, in milliseconds since 1970. */
+	started_at_ms: number | null,
+	/**  The model that it has become. */
+	model_id: ModelId | null,
+};
+
+/**  Names a download. */
+export type DownloadId = number;
+
+/**  What changed since the last time. */
+export type DownloadList = {
+	/**  Those that are new or otherwise than before. */
+	changed: Download[],
+	/**  All there are, in their order; one that is missing is gone. */
+	order: DownloadId[],
+};
+
+/**  How models are brought. */
+export type DownloadSettings = {
+	/**  Downloads that run side by side, 1 to 16. */
+	parallel: number,
+	/**  Requests that run side by side for one large file, 1 to 16. */
+	segments: number,
+	/**  The most bytes a second, all downloads together; `None` is as fast as it goes. */
+	speed_limit_bytes: number | null,
+	/**  The hours in which anything is brought; `None` is all day. */
+	hours: Hours | null,
+	/**  The most bytes that Hugging Face's cache may take; `None` is as much as the disk has. */
+	budget_bytes: number | null,
+	/**  Bytes of the disk that are never touched. */
+	reserve_bytes: number,
+};
+
+/**  What is with a download. */
+export type DownloadState = 
+/**  It waits for its turn. */
+{ type: "queued" } | 
+/**  It waits for the hours in which anything is brought. */
+{ type: "outside_hours"; 
+/**  When they begin, in minutes after midnight. */
+from_minute: number } | 
+/**  It looks at the disk and asks the hub. */
+{ type: "starting" } | 
+/**  Bytes come. */
+{ type: "fetching" } | 
+/**  Nothing comes; it tries again by itself. */
+{ type: "waiting"; 
+/**  Why, in words. */
+reason: string; 
+/**  How long until the next try. */
+retry_in_ms: number } | 
+/**  What came is being checked. */
+{ type: "verifying" } | 
+/**  It waits for the person. */
+{ type: "paused"; 
+/**  Why, if the person did not want it so. */
+error: Error | null } | 
+/**  It can't go on. What was fetched is kept. */
+{ type: "failed"; 
+/**  Why. */
+error: Error } | 
+/**  It is in the library. */
+{ type: "complete" };
+
+/**  Downloads changed, at most ten times a second. */
+export type DownloadsChanged = DownloadList;
+
 /**  What went wrong, in words for a person. */
 export type Error = {
 	/**  What it is to the one who has to act on it. */
@@ -110,6 +287,8 @@ export type Error = {
 	message: string,
 	/**  What to do next. */
 	hint: string | null,
+	/**  The page where it can be mended. */
+	link?: string | null,
 };
 
 /**  What an error is to the one who has to act on it. */
@@ -128,6 +307,14 @@ export type ErrorCode =
 "not_found" | 
 /**  Make room on the disk. */
 "disk_full" | 
+/**  Give an access token, or accept a licence on the page that `link` names. */
+"auth_required" | 
+/**  Look at the network; what is on the disk works all the same. */
+"offline" | 
+/**  Wait, then try again. */
+"rate_limited" | 
+/**  What came is damaged: try again later, or report it to its publisher. */
+"checksum_mismatch" | 
 /**  Wait for what is running, or stop it. */
 "busy" | 
 /**  Somebody wanted it so: nothing to do. */
@@ -136,6 +323,28 @@ export type ErrorCode =
 "invalid_request" | 
 /**  Report it. */
 "internal";
+
+/**  What a file's content is known by, in small hexadecimal letters; also the name of its blob in the cache. */
+export type FileHash = 
+/**  Of the content: files in LFS or Xet. */
+{ kind: "sha256"; hex: string } | 
+/**  Of git's blob: files in git itself. */
+{ kind: "git_sha1"; hex: string };
+
+/**  What was found of a file. */
+export type FileState = 
+/**  It is what it should be. */
+{ kind: "whole" } | 
+/**  It is something else. */
+{ kind: "damaged"; 
+/**  The hash that it should have. */
+expected: FileHash; 
+/**  The hash that it has. */
+found: FileHash } | 
+/**  It is not there. */
+{ kind: "missing" } | 
+/**  Nothing tells what it should be. It was not read. */
+{ kind: "unknown" };
 
 /**  Why an answer ended. */
 export type FinishReason = 
@@ -149,6 +358,120 @@ export type FinishReason =
 "context_full" | 
 /**  It was cancelled. */
 "cancelled";
+
+/**  Whether it fits. */
+export type Fit = 
+/**  With room to spare. */
+"fits" | 
+/**  Only if other programs give memory back, or with hardly any room left. */
+"tight" | 
+/**  Not on this machine, whatever is closed. */
+"too_large" | 
+/**  The engine does not know how it computes. */
+"unsupported" | 
+/**  Its header could not be read. */
+"unknown";
+
+/**  How weights are kept. */
+export type Format = 
+/**  One file, or several parts. */
+"gguf" | 
+/**  A folder with config.json. */
+"safetensors";
+
+/**  A repository that was found. */
+export type Found = {
+	/**  Which. */
+	id: RepoId,
+	/**  Its task. */
+	task: string | null,
+	/**  Number of parameters. */
+	parameters: number | null,
+	/**  Its licence as the hub has it. */
+	licence: string | null,
+	/**  Whether anybody may have it. */
+	gate: Gate,
+	/**  How its weights are kept. */
+	formats: Format[],
+	/**  How often it was fetched in the last month. */
+	downloads: number,
+	/**  How many like it. */
+	likes: number,
+	/**  When it last changed, as ISO 8601. */
+	last_modified: string | null,
+};
+
+/**  What deleting freed. */
+export type Freed = {
+	/**  Bytes of the disk. */
+	freed_bytes: number,
+};
+
+/**  Whether anybody may have it. */
+export type Gate = 
+/**  Anybody. */
+"open" | 
+/**  Who accepts its licence. */
+"automatic" | 
+/**  Whom its owner lets in. */
+"manual";
+
+/**  From one minute of the day until another, which may be on the next day. */
+export type Hours = {
+	/**  Minutes after midnight, on this computer's clock. */
+	from_minute: number,
+	/**  The first minute that is no longer among them. */
+	until_minute: number,
+};
+
+/**  What comes while a repository is judged. */
+export type Judged = 
+/**  On one variant. */
+{ type: "verdict"; 
+/**  It. */
+verdict: Verdict } | 
+/**  On all: the best that fits. */
+{ type: "recommended"; 
+/**  The variant's; `None` if none fits. */
+key: string | null };
+
+/**  What is not deleted. */
+export type Kept = {
+	/**  Where it is. */
+	path: string,
+	/**  Why, in words: `also used by …`. */
+	because: string,
+};
+
+/**  A file or a link that is deleted. */
+export type Leaving = {
+	/**  Where it is. */
+	path: string,
+	/**  What deleting it frees: nothing for a link and for a file that has another name. */
+	freed_bytes: number,
+};
+
+/**  What looks like a model and is not in the library. */
+export type LeftOut = {
+	/**  Where it is. */
+	path: string,
+	/**  Why, in words. */
+	reason: string,
+};
+
+/**  What one sees when one looks at the library. */
+export type LibraryView = {
+	/**  All models. */
+	models: Model[],
+	/**  What looks like a model and is none. */
+	left_out: LeftOut[],
+	/**  When a model was last loaded, by its id, in milliseconds since 1970. */
+	last_used_ms: { [key in string]: number | null },
+	/**  The newer commit of a model's repository, by the model's id, as far as the hub was asked. */
+	newer: { [key in string]: Commit },
+	/**  Folders that were added. */
+	folders: string[],
+};
 
 /**
  *  The memory of the machine in six parts, in bytes.
@@ -215,15 +538,21 @@ export type MessageState =
 /**  Something else ended it too early; `interruption` says what. */
 "interrupted";
 
-/**  A model on the disk. What it is called comes from its file name alone. */
+/**  A model on the disk. What it is called comes from its names alone, not from its weights. */
 export type Model = {
 	/**  Names it for good. */
 	id: ModelId,
-	/**  The file name without quantization and ending: `SmolLM2-135M-Instruct`; of a folder the whole. */
+	/**
+	 *  The file name without quantization and ending: `SmolLM2-135M-Instruct`; of a folder the whole; of Ollama's
+	 *  `NAME:TAG`.
+	 */
 	name: string,
-	/**  The quantization that the file name tells: `Q4_1`. */
+	/**  The quantization that the file name, a folder's config.json or Ollama tells: `Q4_1`, `BF16`. */
 	quantization: string | null,
-	/**  The file name as it is; of a folder its name, or its repository in Hugging Face's cache: `Qwen/Qwen3-0.6B`. */
+	/**
+	 *  The file name as it is; of a folder its name, or its repository in Hugging Face's cache: `Qwen/Qwen3-0.6B`; of
+	 *  Ollama's `NAME:TAG`.
+	 */
 	file_name: string,
 	/**  Where it was found, as an absolute path. It may be a link; `id` is where the link leads. */
 	path: string,
@@ -231,6 +560,16 @@ export type Model = {
 	size_bytes: number,
 	/**  Where it comes from, for a person: the label of its library root, or the folder of a path given by hand. */
 	source: string,
+	/**  How its weights are kept. */
+	format: Format,
+	/**  The hub's repository that it is of, where its place tells. */
+	repo: RepoId | null,
+	/**  The commit of that repository, in Hugging Face's cache. */
+	commit: Commit | null,
+	/**  The revision that this commit was when it was fetched: `main`. */
+	revision: string | null,
+	/**  The file beside it with which it sees or hears. */
+	projector: string | null,
 };
 
 /**  Names a model for good: the canonical path of its file (the first of several parts), or of its folder. */
@@ -273,6 +612,78 @@ name: string;
 /**  Why. */
 error: Error };
 
+/**  What a model is good for. */
+export type Purpose = 
+/**  Talking about anything. */
+"chat" | 
+/**  Writing and changing programs. */
+"code" | 
+/**  Thinking before answering. */
+"reasoning" | 
+/**  Being quick beside other work. */
+"small" | 
+/**  Seeing pictures, with a projector. */
+"vision";
+
+/**  What deleting a model would do. It is good as long as nothing changes on the disk. */
+export type Removal = {
+	/**  Which model. */
+	model: ModelId,
+	/**  What is deleted, in this order: names first, contents last. Folders that are empty then go too. */
+	files: Leaving[],
+	/**  Bytes on the disk that are free afterwards, folders aside. */
+	freed_bytes: number,
+	/**  What belongs to the model, or leads to it, and stays. */
+	kept: Kept[],
+};
+
+/**  A repository at a commit. */
+export type Repo = {
+	/**  Which. */
+	id: RepoId,
+	/**  The revision that was asked for. */
+	revision: string,
+	/**  The commit that it is. */
+	commit: Commit,
+	/**  Whether anybody may have it. */
+	gate: Gate,
+	/**  Whether only its owner sees it. */
+	private: boolean,
+	/**  Its licence as the hub has it: `apache-2.0`. */
+	licence: string | null,
+	/**  Its task: `text-generation`. */
+	task: string | null,
+	/**  Number of parameters. */
+	parameters: number | null,
+	/**  When it last changed, as ISO 8601. */
+	last_modified: string | null,
+	/**  How often it was fetched in the last month. */
+	downloads: number,
+	/**  How many like it. */
+	likes: number,
+	/**  Its page, for a person. */
+	page: string,
+	/**  What can be chosen, the smallest first. */
+	variants: Variant[],
+	/**  Files with which a GGUF model sees or hears (`mmproj-….gguf`), which are no models. */
+	projectors: RepoFile[],
+	/**  How many other files there are. */
+	other_files: number,
+};
+
+/**  A file of a commit. */
+export type RepoFile = {
+	/**  Its path in the repository, with `/`. Never absolute, never with `..`. */
+	path: string,
+	/**  Its length. */
+	size_bytes: number,
+	/**  What its content is known by. */
+	hash: FileHash,
+};
+
+/**  `ORG/NAME`, or `NAME` alone for the hub's oldest; letters, digits, `-`, `_` and `.` only. */
+export type RepoId = string;
+
 /**  Who speaks. */
 export type Role = 
 /**  The rules of the conversation. */
@@ -283,6 +694,39 @@ export type Role =
 "assistant" | 
 /**  What a tool answered to a call of the model. */
 "tool";
+
+/**  Some of what was found. */
+export type SearchPage = {
+	/**  In the order that was asked for. */
+	found: Found[],
+	/**  What to ask with for the next page; `None` at the end. */
+	next: string | null,
+};
+
+/**  What is looked for. */
+export type SearchQuery = {
+	/**  Any part of a name. */
+	text: string,
+	/**  Who published it. */
+	author: string | null,
+	/**  What it is for: `text-generation`. */
+	task: string | null,
+	/**  How weights are kept; `None` is either. */
+	format: Format | null,
+	/**  In which order. */
+	sort: Sort,
+};
+
+/**  In which order. */
+export type Sort = 
+/**  What is being looked at most these days. */
+"trending" | 
+/**  What was fetched most in the last month. */
+"downloads" | 
+/**  What most people like. */
+"likes" | 
+/**  What is newest. */
+"newest";
 
 /**  How the start went. */
 export type Startup = 
@@ -350,6 +794,66 @@ export type Timings = {
 	prefill_tokens_per_second: number | null,
 	/**  Tokens after the first over `decode_ms`; absent for fewer than two tokens. */
 	decode_tokens_per_second: number | null,
+};
+
+/**  Where the access token comes from. */
+export type TokenState = 
+/**  There is none. */
+"none" | 
+/**  From `HF_TOKEN`, which goes before the file and which Wick can't change. */
+"from_environment" | 
+/**  From the file that all of Hugging Face's tools read. */
+"from_file";
+
+/**  One thing that can be chosen of a repository: all files that it needs, companions aside. */
+export type Variant = {
+	/**  Names it within its repository and commit: the path of its first file of weights. */
+	key: string,
+	/**  What a person calls it: its quantization, or else its file's name; `safetensors` for a folder. */
+	label: string,
+	/**  The quantization that its name tells. */
+	quantization: string | null,
+	/**  How weights are kept. */
+	format: Format,
+	/**  Its files in order; of safetensors all that the model needs, tokenizer and config among them. */
+	files: RepoFile[],
+	/**  Bytes of all of them. */
+	size_bytes: number,
+};
+
+/**  What a variant of a repository is to this machine. */
+export type Verdict = {
+	/**  The variant's. */
+	key: string,
+	/**  Whether it fits. */
+	fit: Fit,
+	/**  Why, as a sentence. */
+	reason: string,
+	/**  The context window that it was planned with. */
+	context_tokens: number,
+	/**  Bytes of weights. */
+	weights_bytes: number,
+	/**  Bytes of keys and values at that context window. */
+	kv_cache_bytes: number,
+	/**  Bytes of buffers. */
+	scratch_bytes: number,
+	/**  All of it. */
+	total_bytes: number,
+	/**  What this machine has for a model now. */
+	memory_bytes: number,
+	/**
+	 *  The rate at which it would write: the memory's bandwidth by the bytes that each token reads. `None` if either is
+	 *  unknown.
+	 */
+	decode_tokens_per_second: number | null,
+};
+
+/**  How far a verification is. */
+export type VerifyProgress = {
+	/**  Bytes that were read. */
+	done_bytes: number,
+	/**  Bytes that are to be read. */
+	total_bytes: number,
 };
 
 /* Tauri Specta runtime */

@@ -6,7 +6,7 @@ import type { Error as Failure, ErrorCode } from "./bindings";
 
 export type { Failure };
 export type Place = "inline" | "toast" | "dialog" | "silent";
-export type Action = "open_models" | "new_conversation" | "copy_details";
+export type Action = "open_models" | "new_conversation" | "copy_details" | "open_link";
 export interface Placement {
   place: Place;
   action: Action | null;
@@ -23,6 +23,10 @@ export const PLACEMENTS: Record<ErrorCode, Placement> = {
   out_of_memory: { place: "dialog", action: "open_models" },
   unsupported_model: { place: "dialog", action: "open_models" },
   disk_full: { place: "dialog", action: null },
+  auth_required: { place: "inline", action: "open_link" },
+  offline: { place: "inline", action: null },
+  rate_limited: { place: "toast", action: null },
+  checksum_mismatch: { place: "inline", action: "copy_details" },
   cancelled: { place: "silent", action: null },
 };
 
@@ -30,7 +34,14 @@ export const ACTION_LABELS: Record<Action, string> = {
   open_models: "Open models",
   new_conversation: "New conversation",
   copy_details: "Copy details",
+  open_link: "Open the page",
 };
+
+/** What can be done about a failure here and now: a page can only be opened where Rust named one. */
+export function actionFor(failure: Failure): Action | null {
+  const { action } = PLACEMENTS[failure.code];
+  return action === "open_link" && !failure.link ? null : action;
+}
 
 /** A refused send is always told beside the text that it concerns, whatever the code's usual place. */
 export function placeOfRefusal(failure: Failure): "inline" | "silent" {
@@ -43,7 +54,7 @@ export type Outcome<T> = { status: "ok"; data: T } | { status: "error"; error: F
 export function asFailure(thrown: unknown): Failure {
   if (isFailure(thrown)) return thrown;
   const said = thrown instanceof Error ? thrown.message : String(thrown);
-  return { code: "internal", message: `Wick could not reach its own core: ${said}`, hint: null };
+  return { code: "internal", message: `Wick could not reach its own core: ${said}`, hint: null, link: null };
 }
 
 function isFailure(thrown: unknown): thrown is Failure {

@@ -48,6 +48,65 @@ export function duration(ms: Figure): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+/** Bytes a second: "148 MiB/s". */
+export function byteRate(perSecond: Figure): string {
+  return given(perSecond) ? `${size(perSecond)}/s` : ABSENT;
+}
+
+/** How long something still takes: "45 s", "2 min 5 s", "12 min", "3 h 20 min", "2 days". */
+export function remaining(ms: Figure): string {
+  if (!given(ms)) return ABSENT;
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${count(minutes / 1440)} days`;
+}
+
+/** A count where its size matters and not its digits: "812", "34k", "1.2M", "30.5B". */
+export function brief(value: Figure): string {
+  if (!given(value)) return ABSENT;
+  const steps: [number, string][] = [
+    [1e12, "T"],
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ];
+  // 999,950 is 1M: what would be rounded up to a thousand of one step is one of the next.
+  const step = steps.find(([unit]) => value >= unit * 0.9995);
+  if (!step) return count(value);
+  const scaled = value / step[0];
+  return `${fixed(scaled, scaled < 100 && step[0] > 1e3 ? 1 : 0).replace(/\.0$/, "")}${step[1]}`;
+}
+
+const DAY_MS = 86_400_000;
+
+/** How long ago something was, in the coarsest words that still tell something. */
+export function ago(then: number | string | null | undefined, now: number = Date.now()): string {
+  const time = typeof then === "string" ? Date.parse(then) : then;
+  if (!given(time)) return ABSENT;
+  const days = Math.floor((now - time) / DAY_MS);
+  const words = (number: number, unit: string) => `${number} ${unit}${number === 1 ? "" : "s"} ago`;
+  if (days < 1) return "today";
+  if (days < 14) return words(days, "day");
+  if (days < 60) return words(Math.floor(days / 7), "week");
+  return days < 730 ? words(Math.floor(days / 30.5), "month") : words(Math.floor(days / 365.25), "year");
+}
+
+/** Minutes after midnight as a clock shows them: 1320 → "22:00". */
+export function clock(minute: Figure): string {
+  if (!given(minute)) return ABSENT;
+  const two = (number: number) => String(number).padStart(2, "0");
+  return `${two(Math.floor(minute / 60) % 24)}:${two(Math.floor(minute) % 60)}`;
+}
+
+/** "1 file", "3 files". */
+export function counted(number: number, one: string, many: string = `${one}s`): string {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
+
 /** part of whole between 0 and 1; 0 where there is no whole. */
 export function share(part: Figure, whole: Figure): number {
   if (!given(part) || !given(whole) || whole <= 0) return 0;

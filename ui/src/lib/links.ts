@@ -5,6 +5,11 @@ import { commands } from "./bindings";
 import { copyText } from "./clipboard";
 import { done } from "./errors";
 
+/** Opens a web page in the person's own browser; a failure is reported. */
+export function openPage(url: string): void {
+  void done(commands.openLink(url));
+}
+
 /** Opens the link that an event came from, if it came from one. Returns whether it did. */
 export function followLink(event: Event): boolean {
   const link = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-url]") : null;
@@ -13,7 +18,7 @@ export function followLink(event: Event): boolean {
   event.preventDefault();
   // Rust opens web pages only; an address to write to is more use on the clipboard than in an error.
   if (url.startsWith("mailto:")) void copyText(decodeURIComponent(url.slice("mailto:".length)));
-  else void done(commands.openLink(url));
+  else openPage(url);
   return true;
 }
 

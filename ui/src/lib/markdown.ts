@@ -37,6 +37,11 @@ function descriptionOf(tag: string): string {
   return escaped(alt?.[1] ?? alt?.[2] ?? "");
 }
 
+/** Whether a text has pictures, which are left out of it. */
+export function hasPictures(source: string): boolean {
+  return /!\[[^\]]*\][([]|<img\b/i.test(source);
+}
+
 const purify = DOMPurify(window);
 
 purify.addHook("afterSanitizeAttributes", (node) => {

@@ -1,11 +1,10 @@
 /* Failures that have no place of their own in a view: short ones as toasts, grave ones as a dialog.
    Where each belongs is lib/errors.ts's to say; a refused send is told in the chat and never comes here. */
-import { PLACEMENTS, showFailuresWith, type Action, type Failure } from "../lib/errors";
+import { PLACEMENTS, showFailuresWith, type Failure } from "../lib/errors";
 
 export interface Problem {
   id: number;
   failure: Failure;
-  action: Action | null;
 }
 
 class Problems {
@@ -18,9 +17,9 @@ class Problems {
   }
 
   add(failure: Failure): void {
-    const { place, action } = PLACEMENTS[failure.code];
+    const { place } = PLACEMENTS[failure.code];
     if (place === "silent") return;
-    const problem = { id: this.#next++, failure, action };
+    const problem = { id: this.#next++, failure };
     if (place === "dialog") this.dialog = problem;
     // The same trouble twice is told once, newly; a fourth toast would cover the composer.
     else this.toasts = [...this.toasts.filter((one) => !same(one.failure, failure)), problem].slice(-3);

@@ -7,6 +7,10 @@ use crate::ask::plan::PlanArgs;
 use crate::ask::tokenize::TokenizeArgs;
 use crate::bench::BenchArgs;
 use crate::list::ListArgs;
+use crate::models::pull::PullArgs;
+use crate::models::rm::RmArgs;
+use crate::models::search::SearchArgs;
+use crate::models::verify::VerifyArgs;
 use crate::run::RunArgs;
 use clap::{Parser, Subcommand};
 
@@ -22,8 +26,16 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Answer one prompt
     Run(RunArgs),
+    /// Search Hugging Face
+    Search(SearchArgs),
+    /// Bring a model from Hugging Face
+    Pull(PullArgs),
     /// List the models in the library
     List(ListArgs),
+    /// Delete a model, after saying what that frees
+    Rm(RmArgs),
+    /// Check the files of models against their hashes
+    Verify(VerifyArgs),
     /// Measure how fast a model runs here
     Bench(BenchArgs),
     /// Tell what a model is

@@ -48,7 +48,7 @@ pub(crate) fn where_to_put_models(paths: &Paths) -> String {
     let folders = paths
         .library_roots
         .iter()
-        .filter(|root| !root.is_cache)
+        .filter(|root| !root.is_cache())
         .map(|root| root.path.display().to_string());
     format!(
         "Put a GGUF file into {}, or name one with its path.",
@@ -59,24 +59,17 @@ pub(crate) fn where_to_put_models(paths: &Paths) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hub::LibraryRoot;
+    use hub::{LibraryRoot, RootKind};
     use std::fs;
 
     fn paths(root: &Path) -> Paths {
-        let models = LibraryRoot {
-            path: root.join("models"),
-            label: "test".into(),
-            is_cache: false,
-        };
-        let cache = LibraryRoot {
-            path: root.join("cache"),
-            label: "test".into(),
-            is_cache: true,
-        };
+        let models = LibraryRoot::new(root.join("models"), RootKind::ModelsFolder);
+        let cache = LibraryRoot::new(root.join("cache"), RootKind::HuggingFace);
         Paths {
             data_dir: root.join("data"),
             library_roots: vec![models, cache],
             engine_program: root.join("wick-engine"),
+            hub: None,
         }
     }
 

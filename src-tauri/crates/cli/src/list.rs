@@ -10,7 +10,9 @@ use studio::Paths;
 
 const FIELDS: &str = "\
 Fields of each model with --json:
-  id, name, quantization (or null), file_name, path, size_bytes, source";
+  id, name, quantization, file_name, path, size_bytes, source,
+  format (gguf or safetensors), repo, commit, revision, projector;
+  null is what is not known or not there";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FIELDS)]
@@ -84,6 +86,11 @@ mod tests {
             path: "/m/a.gguf".into(),
             size_bytes: 98_362_432,
             source: "models folder".into(),
+            format: hub::Format::Gguf,
+            repo: None,
+            commit: None,
+            revision: None,
+            projector: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod figures;
 mod interrupt;
 mod list;
 mod load_args;
+mod models;
 mod output;
 mod run;
 mod session;
@@ -35,7 +36,11 @@ fn main() -> ExitCode {
 fn obey(command: Command) -> Result<(), Stop> {
     match command {
         Command::Run(args) => run::run(&args),
+        Command::Search(args) => models::search::search(&args),
+        Command::Pull(args) => models::pull::pull(&args),
         Command::List(args) => list::list(&args),
+        Command::Rm(args) => models::rm::rm(&args),
+        Command::Verify(args) => models::verify::verify(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Inspect(args) => ask::inspect::inspect(&args),
         Command::Plan(args) => ask::plan::plan(&args),

@@ -141,7 +141,8 @@ impl Asking {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
+/// What async work runs on.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Stop> {
     tokio::runtime::Runtime::new().map_err(|error| Stop::Failed {
         message: format!("The system gives no threads: {error}."),
         hint: None,

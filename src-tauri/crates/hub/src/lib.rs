@@ -1,21 +1,30 @@
-//! Models: for now those that are on the disk already, the **library**.
+//! Models: those that are on the disk, the **library**, and those on Hugging Face, the **hub**.
 //!
-//! What it deliberately is not, yet: Hugging Face. Search, revisions and verified downloads come to this crate with a
-//! later issue, and with them the only HTTP client of the house; its cache on the disk is looked at. It also deliberately
-//! does not read what is inside a model file beyond its first four bytes, and of a folder only whether its files are all
-//! there: the rest is the engine's, behind its pipe.
+//! `library/` looks at folders; `remote/` asks the hub; `transfer/` brings files into `cache/`, the folder that Hugging
+//! Face's own tools share. It is the only crate of the house with an HTTP client. It deliberately does not read what is
+//! inside a model file beyond how long its header is: the rest is the engine's, behind its pipe. It also keeps no queue and
+//! no settings: those are `studio`'s.
 //!
-//! Invariant: whatever lies in the library's folders, listing them neither fails nor changes anything there; what can't
-//! be used is left out with a warning in the trace.
+//! Invariants: whatever lies in the library's folders, listing them neither fails nor changes anything there; nothing
+//! unverified ever has a final name; the access token goes to the hub's own host and to no other.
 
-mod checkpoint;
+mod cache;
+mod catalog;
 mod error;
-mod file_name;
 mod library;
-mod model;
-mod parts;
-mod search;
+mod remote;
+mod small_file;
+mod transfer;
 
-pub use error::Error;
-pub use library::{Library, LibraryRoot};
-pub use model::{Model, ModelId};
+pub use cache::{Blob, FileHash, SetAside, set_aside};
+pub use catalog::{CatalogEntry, Purpose, catalog};
+pub use error::{Access, Error};
+pub use library::{
+    Checked, FileState, Kept, Leaving, LeftOut, Library, LibraryRoot, Looked, Model, ModelId,
+    Removal, RootKind, RootUsage, VerifyProgress,
+};
+pub use remote::{
+    Commit, Format, Found, Gate, Hub, HubSettings, Repo, RepoFile, RepoId, SearchPage, SearchQuery,
+    Secret, Sort, TokenState, Variant,
+};
+pub use transfer::{Phase, Progress, SpeedLimit, Stop, TransferOptions, Wanted};

@@ -5,10 +5,10 @@
 use crate::store::StoreError;
 use engine_api::EngineError;
 use rusqlite::ffi;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What an error is to the one who has to act on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, specta::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, specta::Type)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// Load a model first.
@@ -25,6 +25,14 @@ pub enum ErrorCode {
     NotFound,
     /// Make room on the disk.
     DiskFull,
+    /// Give an access token, or accept a licence on the page that `link` names.
+    AuthRequired,
+    /// Look at the network; what is on the disk works all the same.
+    Offline,
+    /// Wait, then try again.
+    RateLimited,
+    /// What came is damaged: try again later, or report it to its publisher.
+    ChecksumMismatch,
     /// Wait for what is running, or stop it.
     Busy,
     /// Somebody wanted it so: nothing to do.
@@ -36,7 +44,7 @@ pub enum ErrorCode {
 }
 
 /// What went wrong, in words for a person.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, specta::Type)]
 #[error("{message}")]
 pub struct Error {
     /// What it is to the one who has to act on it.
@@ -45,6 +53,9 @@ pub struct Error {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// The page where it can be mended.
+    #[serde(default)]
+    pub link: Option<String>,
 }
 
 impl Error {
@@ -53,12 +64,39 @@ impl Error {
             code,
             message: message.into(),
             hint: None,
+            link: None,
         }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// With what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    fn link(mut self, link: impl Into<String>) -> Self {
+        self.link = Some(link.into());
+        self
+    }
+
+    pub(crate) fn no_hub() -> Self {
+        Self::new(
+            ErrorCode::NotFound,
+            "There is no folder for what Hugging Face's tools share: neither HOME nor HF_HOME is set.",
+        )
+        .hint("Set HF_HOME to a folder, then start Wick again.")
+    }
+
+    pub(crate) fn over_budget(over_bytes: u64) -> Self {
+        Self::new(
+            ErrorCode::DiskFull,
+            format!(
+                "With this the downloaded models would take {} more than the disk budget. Nothing was lost.",
+                in_words(over_bytes)
+            ),
+        )
+        .hint("Raise the budget or delete a model, then resume.")
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -68,7 +106,8 @@ impl Error {
         )
     }
 
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    /// What was asked for can't be done.
+    pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidRequest, message)
     }
 
@@ -76,7 +115,8 @@ impl Error {
         Self::new(ErrorCode::Cancelled, message)
     }
 
-    pub(crate) fn internal(message: impl Into<String>) -> Self {
+    /// A fault of ours, or of the system's.
+    pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Internal, message)
     }
 
@@ -192,13 +232,99 @@ impl From<hub::Error> for Error {
             ),
             E::Ambiguous { .. } => (ErrorCode::InvalidRequest, "Say more of its name."),
             E::NotAModel { .. } => (ErrorCode::UnsupportedModel, "Choose another file."),
+            E::Io { source, .. } if is_full(source) => return disk_full(None),
             E::Io { .. } => (
                 ErrorCode::Internal,
-                "Look at the disk and at the file's permissions.",
+                "Look at the disk and at the permissions of the file and its folder.",
             ),
+            E::Invalid(_) => (ErrorCode::InvalidRequest, "Change it, then try again."),
+            E::Offline { .. } => (
+                ErrorCode::Offline,
+                "Look at the network. What is on this disk works all the same.",
+            ),
+            E::AccessDenied { access, link, .. } => return denied(&error, *access, link),
+            E::NotOnHub { .. } => (
+                ErrorCode::NotFound,
+                "Look at its name; it may have been renamed or removed.",
+            ),
+            E::RateLimited { .. } => (
+                ErrorCode::RateLimited,
+                "Wait, then try again. With an access token the hub allows more.",
+            ),
+            E::Server { .. } => (
+                ErrorCode::Internal,
+                "Try again later. What was fetched is kept.",
+            ),
+            E::UnsafePath { .. } => (
+                ErrorCode::InvalidRequest,
+                "Nothing of it was fetched. Take another repository, and report this one to Hugging Face.",
+            ),
+            E::DiskFull { missing_bytes, .. } => return disk_full(Some(*missing_bytes)),
+            E::Mismatch { .. } => (
+                ErrorCode::ChecksumMismatch,
+                "It was fetched twice, and nothing of it was kept. Try again later; if it stays so, report it to its publisher.",
+            ),
+            E::Changed { .. } => (ErrorCode::Busy, "Look again, then decide."),
+            E::PartlyRemoved { .. } => (
+                ErrorCode::Internal,
+                "Look at the permissions of the folder, then delete what is left.",
+            ),
+            E::Locked { .. } => (
+                ErrorCode::Busy,
+                "Wait for the other program, then try again.",
+            ),
+            E::Stopped => (ErrorCode::Cancelled, "What was fetched is kept."),
         };
         Self::new(code, sentence(&error)).hint(hint)
     }
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+    )
+}
+
+fn disk_full(missing_bytes: Option<u64>) -> Error {
+    let missing = missing_bytes.map_or_else(String::new, |bytes| {
+        format!(" {} are missing.", in_words(bytes))
+    });
+    let message = format!("The disk is full.{missing} What was fetched is kept.");
+    Error::new(ErrorCode::DiskFull, message).hint("Make room on the disk, then resume.")
+}
+
+fn denied(error: &hub::Error, access: hub::Access, link: &str) -> Error {
+    use hub::Access as A;
+    let (hint, link) = match access {
+        A::NoToken => (
+            "Make an access token on your page at Hugging Face and give it to Wick; accept the licence if it has one.",
+            link,
+        ),
+        A::WrongToken => (
+            "Make a new access token on your page at Hugging Face and give it to Wick.",
+            link,
+        ),
+        A::LicenceNotAccepted => ("Accept the licence on its page, then try again.", link),
+        A::PrivateOrMissing => (
+            "Look at its name. If it is private, give Wick an access token that may see it.",
+            link,
+        ),
+    };
+    Error::new(ErrorCode::AuthRequired, sentence(error))
+        .hint(hint)
+        .link(link)
+}
+
+/// Bytes for a sentence. What the page and the terminal show in figures they write themselves.
+fn in_words(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let power = (0..units.len() - 1)
+        .take_while(|power| bytes >> (10 * (power + 1)) > 0)
+        .count();
+    let tenths = (u128::from(bytes) * 10) >> (10 * power);
+    format!("{}.{} {}", tenths / 10, tenths % 10, units[power])
 }
 
 impl From<StoreError> for Error {
@@ -383,6 +509,6 @@ mod tests {
             "{json}"
         );
         let json = serde_json::to_string(&Error::not_found("message")).expect("JSON");
-        assert!(json.ends_with(r#""hint":null}"#), "{json}");
+        assert!(json.ends_with(r#""hint":null,"link":null}"#), "{json}");
     }
 }

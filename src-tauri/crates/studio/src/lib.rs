@@ -9,17 +9,23 @@
 mod answer;
 mod chat;
 mod conversation;
+mod discover;
+mod downloads;
 mod error;
 mod interruption;
+mod judge;
+mod library;
 mod meter;
 mod models;
 mod paths;
 mod running;
 mod sampler;
+mod settings;
 mod slot;
 mod startup;
 mod status;
 mod store;
+mod verdict;
 mod worker;
 
 #[cfg(test)]
@@ -28,14 +34,26 @@ mod tests;
 pub use conversation::{
     ChatEvent, Conversation, ConversationId, ConversationSummary, Message, MessageId, MessageState,
 };
+pub use downloads::{Download, DownloadId, DownloadList, DownloadSettings, DownloadState, Hours};
 pub use engine_api::{FinishReason, Role, Timings};
 pub use error::{Error, ErrorCode};
-pub use hub::{LibraryRoot, Model, ModelId};
+pub use hub::{
+    CatalogEntry, Checked, Commit, HubSettings, LibraryRoot, Model, ModelId, Removal, Repo, RepoId,
+    SearchPage, SearchQuery, TokenState, VerifyProgress,
+};
+pub use judge::{Judge, Judged};
+pub use library::{Freed, LibraryView};
 pub use paths::Paths;
+pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
 pub use telemetry::{Machine, MemoryPool};
+pub use verdict::{Fit, Room, Verdict};
 
+use discover::Shown;
+use downloads::Downloads;
+use hub::Hub;
+use library::Newer;
 use meter::Meter;
 use models::Models;
 use running::Running;
@@ -68,6 +86,15 @@ struct Inner {
     running: Running,
     meter: Meter,
     sampler: Sampler,
+    settings: SettingsFile,
+    newer: Newer,
+    hub: Option<Hub>,
+    shown: Shown,
+    downloads: OnceLock<Downloads>,
+    shown_downloads: watch::Sender<Arc<Vec<Download>>>,
+    /// How often somebody asked for verdicts.
+    judging: watch::Sender<u64>,
+    source: EngineSource,
     closing: watch::Sender<bool>,
 }
 
@@ -83,16 +110,24 @@ impl Studio {
         let (closing, closing_seen) = watch::channel(false);
         let changed = Arc::new(Notify::new());
         let store = Arc::new(OnceLock::new());
-        let slot = Slot::new(source, changed.clone(), closing_seen.clone());
+        let slot = Slot::new(source.clone(), changed.clone(), closing_seen.clone());
         let meter = Meter::new(changed.clone());
         let gauges = Gauges {
             slot: slot.clone(),
             meter: meter.clone(),
         };
-        let library = hub::Library::new(paths.library_roots);
+        let settings = SettingsFile::open(&paths.data_dir);
         let inner = Inner {
+            settings: settings.clone(),
+            newer: Newer::default(),
             data_dir: paths.data_dir,
-            models: Models::new(library, slot, store.clone()),
+            hub: paths.hub.and_then(open_hub),
+            shown: Shown::default(),
+            downloads: OnceLock::new(),
+            shown_downloads: watch::Sender::default(),
+            judging: watch::Sender::default(),
+            source,
+            models: Models::new(paths.library_roots, settings, slot, store.clone()),
             store,
             opening: Mutex::default(),
             running: Running::default(),
@@ -128,6 +163,9 @@ impl Studio {
         let in_order = async {
             self.inner.running.all_over().await;
             self.inner.models.slot().closed().await;
+            if let Some(downloads) = self.inner.downloads.get() {
+                downloads.closed().await;
+            }
             if let Some(store) = self.inner.store.get() {
                 store.close().await;
             }
@@ -139,6 +177,14 @@ impl Studio {
             tracing::warn!("the end took too long");
         }
     }
+}
+
+/// The hub; none at an address that is no hub's.
+fn open_hub(settings: HubSettings) -> Option<Hub> {
+    let opened = Hub::new(settings);
+    opened
+        .inspect_err(|error| tracing::warn!(%error, "there is no hub"))
+        .ok()
 }
 
 /// Returns when the application closes, or is gone.

@@ -1,9 +1,10 @@
 //! The models of the library, and the one that is loaded.
 
+use crate::library::with_added;
 use crate::slot::{LoadResult, LoadedEngine, Slot, SlotState};
 use crate::store::Store;
-use crate::{Error, ErrorCode, Studio};
-use hub::{Library, Model, ModelId};
+use crate::{Error, ErrorCode, SettingsFile, Studio};
+use hub::{Library, LibraryRoot, Looked, Model, ModelId};
 use std::sync::{Arc, OnceLock};
 
 /// Where the store keeps the id of the model that was loaded last.
@@ -12,15 +13,22 @@ const LAST_MODEL: &str = "last_model";
 /// The library and the slot of the loaded model. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Models {
-    library: Library,
+    roots: Vec<LibraryRoot>,
+    settings: SettingsFile,
     slot: Slot,
     store: Arc<OnceLock<Store>>,
 }
 
 impl Models {
-    pub(crate) fn new(library: Library, slot: Slot, store: Arc<OnceLock<Store>>) -> Self {
+    pub(crate) fn new(
+        roots: Vec<LibraryRoot>,
+        settings: SettingsFile,
+        slot: Slot,
+        store: Arc<OnceLock<Store>>,
+    ) -> Self {
         Self {
-            library,
+            roots,
+            settings,
             slot,
             store,
         }
@@ -56,6 +64,15 @@ impl Models {
         }
     }
 
+    /// Whether this model is loaded or on its way.
+    pub(crate) fn is_loaded(&self, id: &ModelId) -> bool {
+        match self.slot.state() {
+            SlotState::Loading { model, .. } => model.id == *id,
+            SlotState::Loaded(engine) => engine.model.id == *id,
+            SlotState::Empty | SlotState::Failed { .. } => false,
+        }
+    }
+
     async fn load(&self, id: ModelId) -> Result<(), Error> {
         let model = self.model(id).await?;
         let engine = self.slot.load(model).await?;
@@ -63,13 +80,32 @@ impl Models {
         Ok(())
     }
 
+    /// The library in the folders of the environment and those that were added.
+    pub(crate) fn library(&self) -> Library {
+        with_added(&self.roots, &self.settings.get().library.folders)
+    }
+
+    /// What is in the library, single files that were added among it.
+    pub(crate) async fn look(&self) -> Result<Looked, Error> {
+        let (library, files) = (self.library(), self.settings.get().library.files);
+        blocking(move || {
+            let mut looked = library.look();
+            // What was added and is gone is simply not there any more.
+            let added = files.iter().filter_map(|path| Library::model_at(path).ok());
+            let is_new = |model: &Model| looked.models.iter().all(|known| known.id != model.id);
+            let added: Vec<_> = added.filter(is_new).collect();
+            looked.models.extend(added);
+            Ok(looked)
+        })
+        .await
+    }
+
     async fn all(&self) -> Result<Vec<Model>, Error> {
-        let library = self.library.clone();
-        blocking(move || library.models()).await
+        Ok(self.look().await?.models)
     }
 
     /// The model of the library with this id, or the file that has it for its path.
-    async fn model(&self, id: ModelId) -> Result<Model, Error> {
+    pub(crate) async fn model(&self, id: ModelId) -> Result<Model, Error> {
         match self.all().await?.into_iter().find(|model| model.id == id) {
             Some(model) => Ok(model),
             None => blocking(move || Library::model_at(id.0)).await,
@@ -94,12 +130,13 @@ impl Models {
     fn remember(&self, engine: &LoadedEngine) {
         if let Some(store) = self.store.get() {
             store.set_meta(LAST_MODEL, engine.model.id.0.clone());
+            store.note_use(engine.model.id.0.clone());
         }
     }
 }
 
 /// What reads the disk must not keep a tokio thread.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, hub::Error> + Send + 'static,
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
@@ -111,14 +148,6 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl Studio {
-    /// All models of the library.
-    ///
-    /// # Errors
-    /// [`ErrorCode::Internal`] when the disk fails.
-    pub async fn models(&self) -> Result<Vec<Model>, Error> {
-        self.inner.models.all().await
-    }
-
     /// Loads a model in the place of the one that is loaded, and returns when it is ready. What that one was writing is
     /// kept as interrupted.
     ///

@@ -4,7 +4,7 @@
 //! here.
 
 use crate::{Error, ErrorCode};
-use hub::LibraryRoot;
+use hub::{HubSettings, LibraryRoot, RootKind};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,8 @@ pub struct Paths {
     pub library_roots: Vec<LibraryRoot>,
     /// The program of the worker.
     pub engine_program: PathBuf,
+    /// The hub, and the folder that what comes from there goes to; `None` when nothing says where.
+    pub hub: Option<HubSettings>,
 }
 
 impl Paths {
@@ -36,28 +38,24 @@ impl Paths {
     fn find(env: &dyn Fn(&str) -> Option<OsString>, program: &Path) -> Result<Self, Error> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
         let data_dir = data_dir(&env)?;
-        let library_roots = match env("WICK_MODELS_DIR") {
-            Some(folders) => std::env::split_paths(&folders)
+        let hub = HubSettings::find(&env);
+        let named = env("WICK_MODELS_DIR");
+        let plain = match &named {
+            Some(folders) => std::env::split_paths(folders)
                 .filter(|folder| !folder.as_os_str().is_empty())
-                .map(|path| root(path, "models folder"))
+                .map(|path| LibraryRoot::new(path, RootKind::ModelsFolder))
                 .collect(),
-            None => library_roots(&data_dir, program)
-                .chain(huggingface_cache(&env))
-                .collect(),
+            None => library_roots(&data_dir, program).collect::<Vec<_>>(),
         };
+        // What was named is meant to be all there is, but for what Wick brings itself.
+        let others = LibraryRoot::of_other_tools(&env).into_iter();
+        let others = others.filter(|root| named.is_none() || root.kind == RootKind::HuggingFace);
         Ok(Self {
             data_dir,
-            library_roots,
+            library_roots: plain.into_iter().chain(others).collect(),
             engine_program: engine_program(&env, program)?,
+            hub,
         })
-    }
-}
-
-fn root(path: PathBuf, label: &str) -> LibraryRoot {
-    LibraryRoot {
-        path,
-        label: label.into(),
-        is_cache: false,
     }
 }
 
@@ -79,24 +77,11 @@ fn data_dir(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, Error> {
 }
 
 fn library_roots(data_dir: &Path, program: &Path) -> impl Iterator<Item = LibraryRoot> {
-    let own = root(data_dir.join("models"), "models folder");
-    let with_the_program = models_with(program).map(|path| root(path, "came with Wick"));
+    let own = LibraryRoot::new(data_dir.join("models"), RootKind::ModelsFolder);
+    let with_the_program = models_with(program);
+    let with_the_program =
+        with_the_program.map(|path| LibraryRoot::new(path, RootKind::CameWithWick));
     [own].into_iter().chain(with_the_program)
-}
-
-/// Where `huggingface_hub` keeps what it downloads, by its documented variables.
-fn huggingface_cache(env: &dyn Fn(&str) -> Option<OsString>) -> Option<LibraryRoot> {
-    let set = |name: &str| env(name).map(PathBuf::from);
-    let home = || {
-        let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-        set("HF_HOME").or_else(|| Some(cache?.join("huggingface")))
-    };
-    let path = set("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))?;
-    Some(LibraryRoot {
-        path,
-        label: "Hugging Face cache".into(),
-        is_cache: true,
-    })
 }
 
 /// The `models` folder of a checkout that the program was built in, or that of the prefix it was installed to.
@@ -209,18 +194,18 @@ mod tests {
         let place = checkout();
         let folders = |env| {
             let paths = place.find(env).expect("paths");
-            paths
-                .library_roots
-                .into_iter()
-                .map(|root| root.path)
-                .collect::<Vec<_>>()
+            let roots = paths.library_roots.into_iter();
+            // The machine that the tests run on may have Ollama's service.
+            let roots = roots.filter(|root| root.kind != RootKind::Ollama);
+            roots.map(|root| root.path).collect::<Vec<_>>()
         };
         let default = folders(&[("WICK_DATA_DIR", "/w")]);
         assert_eq!(default, [PathBuf::from("/w/models"), place.path("models")]);
         let cache = |env: &[(&str, &str)]| {
             let env = [&[("WICK_DATA_DIR", "/w")], env].concat();
             let roots = place.find(&env).expect("paths").library_roots;
-            let cache = roots.into_iter().find(|root| root.is_cache);
+            let mut roots = roots.into_iter();
+            let cache = roots.find(|root| root.kind == RootKind::HuggingFace);
             cache.map(|root| root.path)
         };
         let home = ("HOME", "/home/a");
@@ -231,7 +216,10 @@ mod tests {
         check(&[home, ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub");
         check(&[home, ("HF_HOME", "/h")], "/h/hub");
         check(&[home, ("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c")], "/c");
-        assert_eq!(cache(&[home, ("WICK_MODELS_DIR", "/a")]), None);
+        check(
+            &[home, ("WICK_MODELS_DIR", "/a")],
+            "/home/a/.cache/huggingface/hub",
+        );
         let named = folders(&[("WICK_DATA_DIR", "/w"), ("WICK_MODELS_DIR", "/a::/b")]);
         assert_eq!(named, [PathBuf::from("/a"), PathBuf::from("/b")]);
         fs::remove_file(place.path("models/starter.txt")).expect("a file");

@@ -1,5 +1,6 @@
 //! Opening the database, which may be refused: then the app says why and offers to start beside it.
 
+use crate::downloads::Downloads;
 use crate::store::{KNOWN_VERSION, Refusal, Store};
 use crate::{Error, Studio};
 use serde::Serialize;
@@ -70,12 +71,25 @@ impl Studio {
             .unwrap_or_else(|error| Err(Refusal::unreadable(error)));
         match opened {
             Ok(store) => {
-                // Nobody else sets it: the lock is held.
-                let _ = self.inner.store.set(store);
+                // Nobody else sets them: the lock is held.
+                let _ = self.inner.store.set(store.clone());
+                self.start_downloads(store);
                 Startup::Ready
             }
             Err(refusal) => refused(&path, refusal),
         }
+    }
+
+    /// What was on its way when the app ended goes on.
+    fn start_downloads(&self, store: Store) {
+        let Some(hub) = self.inner.hub.clone() else {
+            return;
+        };
+        let settings = self.inner.settings.get().downloads;
+        let shown = self.inner.shown_downloads.clone();
+        let downloads =
+            Downloads::start(hub, store, settings, shown, self.inner.closing.subscribe());
+        let _ = self.inner.downloads.set(downloads);
     }
 
     /// The store, if it is open.

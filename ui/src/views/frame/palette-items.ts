@@ -57,6 +57,9 @@ function places(): Item[] {
   return [
     { key: "chat", group: "Go to", name: "Chat", keys: "Ctrl 1", run: () => view.show("chat") },
     { key: "models", group: "Go to", name: "Models", keys: "Ctrl 2", run: () => view.show("models") },
+    { key: "discover", group: "Go to", name: "Find a model", run: () => view.showModels("discover") },
+    { key: "library", group: "Go to", name: "Library", run: () => view.showModels("library") },
+    { key: "downloads", group: "Go to", name: "Downloads", run: () => view.showModels("downloads") },
     { key: "settings", group: "Go to", name: "Settings", keys: "Ctrl 3", run: () => view.show("settings") },
   ];
 }

@@ -34,7 +34,7 @@ fn another_answer() -> Stop {
     EngineError::internal("the engine answered another question").into()
 }
 
-fn as_json(value: &impl Serialize) -> Result<String, Stop> {
+pub(crate) fn as_json(value: &impl Serialize) -> Result<String, Stop> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Stop::Failed {
         message: format!("The answer can't be written as JSON: {error}."),
         hint: None,

@@ -24,7 +24,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 enum Current {
     Empty,
-    Loading(Loading),
+    Loading(Box<Loading>),
     Loaded(Arc<LoadedEngine>),
 }
 
@@ -180,12 +180,12 @@ impl Owner {
             worker.clone(),
             progress_sender,
         );
-        self.current = Current::Loading(Loading {
+        self.current = Current::Loading(Box::new(Loading {
             model: model.clone(),
             over: Box::pin(load),
             worker,
             waiting,
-        });
+        }));
         self.publish(SlotState::Loading { model, progress });
     }
 

@@ -1,4 +1,4 @@
-//! The conversations on the disk.
+//! Conversations, downloads and what else is remembered, on the disk.
 //!
 //! One thread owns the connection. What is wanted of it goes through a channel and is done in order, each piece of work
 //! in a transaction of its own; no tokio thread ever waits for a disk.
@@ -6,12 +6,14 @@
 //! Invariant: a reply means that the change is in the database. The app may die at any moment after.
 
 mod conversations;
+mod downloads;
 mod inspect;
 mod messages;
 mod row;
 mod schema;
 mod turns;
 
+pub(crate) use downloads::{Kept, Order};
 pub(crate) use inspect::Refusal;
 pub(crate) use messages::{Ending, Written};
 pub(crate) use schema::KNOWN_VERSION;

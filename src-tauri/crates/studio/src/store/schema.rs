@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x5749_434b;
 pub(crate) const KNOWN_VERSION: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from version `n` to `n + 1`.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     // `head_message_id` is the tip of the shown branch. `AUTOINCREMENT`, so that a late write can never meet a new row
     // that got an old number. Parents don't cascade: SQLite would recurse once for each message of a conversation, and
     // it ends that at 1,000.
@@ -44,6 +44,22 @@ const STEPS: [&str; 2] = [
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
     // What a model thought before it answered.
     "ALTER TABLE messages ADD COLUMN reasoning TEXT NOT NULL DEFAULT '';",
+    // What is brought, and what models were used. `files` and `ended` are JSON: nobody asks for a part of them.
+    "CREATE TABLE downloads (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        repo TEXT NOT NULL,
+        revision TEXT NOT NULL,
+        commit_hash TEXT NOT NULL,
+        label TEXT NOT NULL,
+        key TEXT NOT NULL,
+        files TEXT NOT NULL,
+        ended TEXT,
+        done_bytes INTEGER NOT NULL,
+        note TEXT,
+        position INTEGER NOT NULL,
+        started_at_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE model_uses (model_id TEXT PRIMARY KEY, last_used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 ];
 
 /// Brings an open database to [`KNOWN_VERSION`], each step in a transaction of its own.

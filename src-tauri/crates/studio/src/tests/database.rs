@@ -69,7 +69,10 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     let path = place.path("data/wick.db");
     let database = Connection::open(&path).expect("a database");
     database
-        .execute_batch("ALTER TABLE messages DROP COLUMN reasoning; PRAGMA user_version = 1")
+        .execute_batch(
+            "DROP TABLE downloads; DROP TABLE model_uses;
+            ALTER TABLE messages DROP COLUMN reasoning; PRAGMA user_version = 1",
+        )
         .expect("the first version");
     drop(database);
     let desk = place.desk().await;

@@ -3,9 +3,11 @@
 mod branches;
 mod chat;
 mod database;
+mod downloads;
 mod ends;
 pub(crate) mod fake;
 mod full_disk;
+mod library;
 mod models;
 mod status;
 mod stop;
@@ -16,16 +18,19 @@ use crate::{
 };
 use crate::{ConversationId, LibraryRoot};
 use fake::{FakeEngines, FakeWorker};
+use hub::RootKind;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinHandle;
 
+/// How long anything may take to come true.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What is awaited comes at once or never; a test that waits for ever tells nothing.
 async fn soon<F: Future>(future: F) -> F::Output {
-    let limit = Duration::from_secs(20);
-    tokio::time::timeout(limit, future)
+    tokio::time::timeout(PATIENCE, future)
         .await
         .expect("it never came")
 }
@@ -68,15 +73,21 @@ impl Place {
 
     /// A studio with its data in a folder, not started yet.
     fn closed_desk(&self, data: &str) -> Desk {
+        self.closed_desk_with(data, None)
+    }
+
+    /// The same, with a hub.
+    fn closed_desk_with(&self, data: &str, hub: Option<hub::HubSettings>) -> Desk {
         let (engines, workers) = FakeEngines::new();
+        let own = LibraryRoot::new(self.path("models"), RootKind::ModelsFolder);
+        let cache = hub
+            .iter()
+            .map(|hub| LibraryRoot::new(&hub.cache_dir, RootKind::HuggingFace));
         let paths = Paths {
             data_dir: self.path(data),
-            library_roots: vec![LibraryRoot {
-                path: self.path("models"),
-                label: "models folder".into(),
-                is_cache: false,
-            }],
+            library_roots: [own].into_iter().chain(cache).collect(),
             engine_program: PathBuf::new(),
+            hub,
         };
         let machine = Machine::at(self.path("machine"));
         let studio = Studio::with_engines(paths, machine, EngineSource::Fake(engines));
@@ -265,4 +276,25 @@ fn last(conversation: &Conversation) -> &Message {
 fn last_state(conversation: &Conversation) -> (MessageState, Option<&str>) {
     let message = last(conversation);
     (message.state, message.interruption.as_deref())
+}
+
+/// What a worker could say that a model is.
+pub(crate) fn inspection() -> engine_api::Inspection {
+    engine_api::Inspection {
+        name: None,
+        architecture: "llama".into(),
+        refusal: None,
+        file_bytes: 0,
+        parameters: 0,
+        active_parameters: 0,
+        active_bytes: 0,
+        tensor_types: Vec::new(),
+        context_tokens: None,
+        layers: None,
+        vocabulary_tokens: None,
+        tokenizer: None,
+        chat_template: None,
+        licence: None,
+        kv_bytes_per_token: Vec::new(),
+    }
 }

@@ -332,9 +332,10 @@ async fn models_are_those_of_the_library_and_files_by_their_path() {
     let mut desk = place.desk().await;
     let names: Vec<String> = desk
         .studio
-        .models()
+        .library()
         .await
         .expect("models")
+        .models
         .into_iter()
         .map(|m| m.name)
         .collect();
