@@ -1,6 +1,6 @@
 //! `wick search|pull|list|verify|rm` against a hub of our own, with the real engine.
 
-use fake_hub::{Content, FakeHub, Repo};
+use fake_hub::{Content, FakeHub, Gated, Repo};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,12 @@ async fn at_home() -> (FakeHub, Arc<Home>) {
         ("nonsense-Q8_0.gguf", nonsense),
     ];
     hub.commit(REPO, "main", &files);
+    hub.add_repo(Repo::new("wick/gated").gated(Gated::Automatic));
+    hub.commit(
+        "wick/gated",
+        "main",
+        &[(FILE, Content::File(starter_model()))],
+    );
     let home = Home::without_model().with_hub(hub.endpoint());
     (hub, Arc::new(home))
 }
@@ -105,6 +111,13 @@ async fn a_model_is_found_judged_brought_checked_and_deleted() {
     );
     assert!(done(&home, "verify smol").await.starts_with("whole"));
 
+    // It goes by the name that it was brought with, too.
+    assert!(
+        done(&home, &format!("verify {REPO}:Q4_1"))
+            .await
+            .starts_with("whole")
+    );
+
     let blob = path.canonicalize().expect("a blob");
     let mut bytes = fs::read(&blob).expect("a file");
     bytes[50_000_000] ^= 1;
@@ -147,6 +160,7 @@ async fn what_cannot_be_brought_says_why() {
         "is private, or there is no such repository",
     )
     .await;
+    check("pull wick/gated", 1, "HF_TOKEN").await;
     check("pull ../etc", 2, "no repository").await;
     check(&format!("pull {REPO}:Q5_K_M"), 1, "There are").await;
     check(
@@ -156,7 +170,8 @@ async fn what_cannot_be_brought_says_why() {
     )
     .await;
     check("rm nothing-like-that", 1, "no model").await;
-    let offline = Arc::new(Home::without_model());
-    let output = wick(&offline, "search llama").await;
+    let offline = Home::without_model().with_hub("http://ada:secret@127.0.0.1:9".into());
+    let output = wick(&Arc::new(offline), "search llama").await;
     assert!(said(&output).contains("offline"), "{}", said(&output));
+    assert!(!said(&output).contains("secret"), "{}", said(&output));
 }

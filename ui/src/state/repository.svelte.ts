@@ -19,6 +19,8 @@ class RepositoryState {
   failure = $state.raw<Failure | null>(null);
   /** The model card as Markdown; undefined until it is known, null where there is none. */
   card = $state.raw<string | null | undefined>(undefined);
+  /** Whether the hub would not give the card. */
+  cardFailed = $state(false);
   readonly verdicts = new SvelteMap<string, Verdict>();
   /** The variants whose verdict is for the context window that is chosen now. */
   readonly fresh = new SvelteSet<string>();
@@ -109,7 +111,9 @@ class RepositoryState {
 
   async #readCard(repo: Repo, turn: number): Promise<void> {
     const outcome = await settle(commands.modelCard(repo.id, repo.commit));
-    if (turn === this.#opened) this.card = outcome.status === "ok" ? outcome.data : null;
+    if (turn !== this.#opened) return;
+    this.cardFailed = outcome.status === "error";
+    this.card = outcome.status === "ok" ? outcome.data : null;
   }
 
   #variant(key: string | null) {

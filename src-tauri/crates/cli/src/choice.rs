@@ -8,7 +8,7 @@ use studio::Paths;
 
 /// The library in the folders that the studio uses.
 pub(crate) fn library(paths: &Paths) -> Library {
-    Library::new(paths.library_roots.clone())
+    studio::library_of(paths)
 }
 
 /// The model that goes by this name or lies at this path: what has a slash in it is a path, unless nothing is there and
@@ -18,9 +18,32 @@ pub(crate) fn named(library: &Library, wanted: &str) -> Result<Model, Stop> {
     if has_slash && is_there {
         return Ok(Library::model_at(wanted)?);
     }
+    if let Some(model) = pulled(library, wanted)? {
+        return Ok(model);
+    }
     match library.find(wanted) {
         Err(hub::Error::NotFound { .. }) if has_slash || is_there => Ok(Library::model_at(wanted)?),
         found => Ok(found?),
+    }
+}
+
+/// The model that `wick pull` brought under this name: `ORG/NAME`, or `ORG/NAME:Q4_K_M`.
+fn pulled(library: &Library, wanted: &str) -> Result<Option<Model>, Stop> {
+    let (id, label) = match wanted.split_once(':') {
+        Some((id, label)) => (id, Some(label)),
+        None => (wanted, None),
+    };
+    let is_it = |model: &Model| {
+        let quantization = model.quantization.as_deref().unwrap_or_default();
+        let is_repo = model.repo.as_ref().is_some_and(|repo| repo.as_str() == id);
+        is_repo && label.is_none_or(|label| label.eq_ignore_ascii_case(quantization))
+    };
+    let mut found = library.models()?.into_iter().filter(is_it);
+    match (found.next(), found.next()) {
+        (only, None) => Ok(only),
+        _ => Err(Stop::Usage(format!(
+            "{id} is here in several quantizations: say which, as {id}:Q4_K_M."
+        ))),
     }
 }
 

@@ -55,9 +55,16 @@ impl Stop {
 
 impl From<studio::Error> for Stop {
     fn from(error: studio::Error) -> Self {
+        let hint = match error.link {
+            // What the window has a field for, a terminal has a variable for.
+            Some(link) => Some(format!(
+                "Its page is {link}. An access token is taken from HF_TOKEN, or from the file that `hf auth login` writes."
+            )),
+            None => error.hint,
+        };
         Self::Failed {
             message: error.message,
-            hint: error.hint,
+            hint,
         }
     }
 }

@@ -288,11 +288,15 @@ fn is_full(error: &std::io::Error) -> bool {
 }
 
 fn disk_full(missing_bytes: Option<u64>) -> Error {
-    let missing = missing_bytes.map_or_else(String::new, |bytes| {
-        format!(" {} are missing.", in_words(bytes))
-    });
-    let message = format!("The disk is full.{missing} What was fetched is kept.");
-    Error::new(ErrorCode::DiskFull, message).hint("Make room on the disk, then resume.")
+    let message = match missing_bytes {
+        Some(bytes) => format!(
+            "The disk has too little room: with the reserve that stays free, {} are missing. What was fetched is kept.",
+            in_words(bytes)
+        ),
+        None => "The disk is full. What was fetched is kept.".into(),
+    };
+    Error::new(ErrorCode::DiskFull, message)
+        .hint("Make room on the disk, or lower the reserve of downloads; then go on with it.")
 }
 
 fn denied(error: &hub::Error, access: hub::Access, link: &str) -> Error {

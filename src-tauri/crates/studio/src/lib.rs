@@ -42,7 +42,7 @@ pub use hub::{
     SearchPage, SearchQuery, TokenState, VerifyProgress,
 };
 pub use judge::{Judge, Judged};
-pub use library::{Freed, LibraryView};
+pub use library::{Freed, LibraryView, library_of};
 pub use paths::Paths;
 pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;

@@ -2,7 +2,7 @@
 
 use crate::models::blocking;
 use crate::store::Order;
-use crate::{DownloadId, Error, Studio};
+use crate::{DownloadId, Error, Paths, SettingsFile, Studio};
 use hub::{
     Checked, Commit, FileState, Format, LeftOut, Library, LibraryRoot, Model, ModelId, Removal,
     Repo, Variant, VerifyProgress, Wanted,
@@ -312,6 +312,12 @@ fn folder(path: &str) -> Result<String, Error> {
         Error::invalid(format!("{path:?} is no folder. Nothing was added."))
             .hint("Choose a folder that is there.")
     })
+}
+
+/// The library of these paths with the folders that were added, for who has no [`Studio`].
+pub fn library_of(paths: &Paths) -> Library {
+    let added = SettingsFile::open(&paths.data_dir).get().library.folders;
+    with_added(&paths.library_roots, &added)
 }
 
 /// The roots with those that were added, and single files.

@@ -50,6 +50,9 @@ pub(crate) fn pull(args: &PullArgs) -> Result<(), Stop> {
         Some(label) => named(&repo, label)?,
         None => best(&hub, &paths, &repo, args)?,
     };
+    if args.projector && repo.projectors.is_empty() {
+        note(&format!("wick: {} has no projector.", repo.id));
+    }
     let wanted = wanted(&repo, variant, args.projector);
     note(&format!(
         "wick: {} {} at {}, {} in {} files",
@@ -66,6 +69,16 @@ pub(crate) fn pull(args: &PullArgs) -> Result<(), Stop> {
 
 /// `ORG/NAME:LABEL` in two.
 fn split(text: &str) -> Result<(RepoId, Option<&str>), Stop> {
+    let pages = [
+        "https://huggingface.co/",
+        "https://hf.co/",
+        "huggingface.co/",
+        "hf.co/",
+    ];
+    let text = pages
+        .iter()
+        .find_map(|page| text.strip_prefix(page))
+        .unwrap_or(text);
     let (id, label) = match text.split_once(':') {
         Some((id, label)) => (id, Some(label)),
         None => (text, None),
@@ -172,6 +185,19 @@ fn wanted(repo: &Repo, variant: &Variant, projector: bool) -> Wanted {
 /// Brings it. Ctrl+C stops it; the next `wick pull` goes on where it was.
 fn fetch(hub: &Hub, paths: &Paths, wanted: &Wanted, limit: Option<u32>) -> Result<PathBuf, Stop> {
     let settings = SettingsFile::open(&paths.data_dir).get().downloads;
+    let needed = hub.cache_bytes() + hub.missing_bytes(wanted);
+    if let Some(over) = settings
+        .budget_bytes
+        .and_then(|budget| needed.checked_sub(budget + 1))
+    {
+        let over = bytes(over + 1);
+        return Err(Stop::failed(
+            format!(
+                "With this the downloaded models would take {over} more than the disk budget. Nothing was brought."
+            ),
+            "Raise the budget in the window's settings of downloads, or delete a model with `wick rm`.",
+        ));
+    }
     let speed = SpeedLimit::default();
     speed.set(
         limit
@@ -266,6 +292,10 @@ impl Line {
     }
 
     fn figures(&mut self, now: &Progress, time: Instant) -> String {
+        if now.phase != Phase::Fetching {
+            // What comes after a pause is measured anew, and what was there before is no rate.
+            self.started = None;
+        }
         let (start, before) = *self.started.get_or_insert((time, now.done_bytes));
         let seconds = time.duration_since(start).as_secs_f64();
         let of = format!("{} of {}", bytes(now.done_bytes), bytes(now.total_bytes));
@@ -354,6 +384,7 @@ mod tests {
         };
         check("org/name", "org/name", None);
         check("org/name:Q4_K_M", "org/name", Some("Q4_K_M"));
+        check("https://huggingface.co/org/name", "org/name", None);
         for text in ["", "a/b/c", "../x", "org/name/", "org name"] {
             assert!(matches!(split(text), Err(Stop::Usage(_))), "{text}");
         }

@@ -15,6 +15,9 @@ Fields of each repository with --json:
   id, task, parameters, licence, gate (open, automatic, manual), formats, downloads (in the last month), likes,
   last_modified";
 
+/// Of thirty repositories each.
+const MOST_PAGES: u32 = 500;
+
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FIELDS)]
 pub(crate) struct SearchArgs {
@@ -64,7 +67,11 @@ pub(crate) fn search(args: &SearchArgs) -> Result<(), Stop> {
     let found = wait(async {
         let mut found = Vec::new();
         let mut next = None;
-        while found.len() < limit {
+        // A hub that turns pages for ever is not followed for ever.
+        for _ in 0..MOST_PAGES {
+            if found.len() >= limit {
+                break;
+            }
             let page = hub.search(&query, next.as_deref()).await?;
             found.extend(page.found);
             next = page.next;

@@ -3,7 +3,7 @@
 use crate::choice;
 use crate::figures::as_f64;
 use crate::interrupt::Interrupt;
-use crate::output::{note, progress, stdout};
+use crate::output::{harmless, note, progress, stdout};
 use crate::session::runtime;
 use crate::stop::Stop;
 use hub::{Checked, FileState, Model};
@@ -19,9 +19,15 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Stop> {
     let paths = Paths::from_environment()?;
     let library = choice::library(&paths);
-    let models = match &args.model {
-        Some(name) => vec![choice::named(&library, name)?],
-        None => library.models()?,
+    let models = if let Some(name) = &args.model {
+        vec![choice::named(&library, name)?]
+    } else {
+        let looked = library.look();
+        for left in &looked.left_out {
+            let (path, reason) = (one_line(&left.path), one_line(&left.reason));
+            note(&format!("wick: {path} is left out: {reason}"));
+        }
+        looked.models
     };
     let mut damaged = 0;
     for model in &models {
@@ -33,9 +39,9 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Stop> {
     if damaged == 0 {
         return Ok(());
     }
-    let hint = "`wick pull` of its repository brings them again once they are deleted; the Models view repairs them.";
+    let hint = "Delete it with `wick rm` and bring it again with `wick pull`, or repair it in the Models view.";
     Err(Stop::failed(
-        format!("{damaged} files are damaged or missing."),
+        format!("Files that are damaged or missing: {damaged}."),
         hint,
     ))
 }
@@ -64,20 +70,25 @@ fn check(model: &Model) -> Result<Vec<Checked>, Stop> {
     })
 }
 
+/// A name for a line of its own, that commands no terminal, whatever is in it.
+fn one_line(text: &str) -> String {
+    harmless(text).replace(['\n', '\t'], "\u{fffd}")
+}
+
 fn is_well(file: &Checked) -> bool {
     matches!(file.state, FileState::Whole | FileState::Unknown)
 }
 
 fn in_words(model: &Model, checked: &[Checked]) -> String {
-    let line = |file: &Checked| match &file.state {
-        FileState::Whole => format!("whole    {}\n", file.name),
-        FileState::Missing => format!("missing  {}\n", file.name),
-        FileState::Unknown => format!("unknown  {}: nothing tells what it should be\n", file.name),
-        FileState::Damaged { expected, found } => {
-            format!(
-                "damaged  {}: its hash should be {expected} and is {found}\n",
-                file.name
-            )
+    let line = |file: &Checked| {
+        let name = one_line(&file.name);
+        match &file.state {
+            FileState::Whole => format!("whole    {name}\n"),
+            FileState::Missing => format!("missing  {name}\n"),
+            FileState::Unknown => format!("unknown  {name}: nothing tells what it should be\n"),
+            FileState::Damaged { expected, found } => {
+                format!("damaged  {name}: its hash should be {expected} and is {found}\n")
+            }
         }
     };
     if checked.is_empty() {

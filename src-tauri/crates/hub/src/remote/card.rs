@@ -6,10 +6,11 @@ use super::http::Asked;
 use crate::{Commit, Error, Hub, RepoId};
 
 /// Longer cards end here.
-const MAX_BYTES: usize = 1 << 20;
+/// Longer ones are no cards for people, and take a page seconds to lay out.
+const MAX_BYTES: usize = 256 << 10;
 
 impl Hub {
-    /// The Markdown of README.md without the YAML before it, up to 1 MiB; what is no UTF-8 is replaced. `None` if there is
+    /// The Markdown of README.md without the YAML before it, up to 256 KiB; what is no UTF-8 is replaced. `None` if there is
     /// no such file.
     ///
     /// # Errors

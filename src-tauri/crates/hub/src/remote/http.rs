@@ -59,9 +59,9 @@ impl Http {
     /// An address on the hub: these parts of a path, each encoded whole but for the slashes in it.
     pub(crate) fn url(&self, parts: &[&str]) -> Result<Url, Error> {
         let mut url = self.endpoint.clone();
-        let mut path = url
-            .path_segments_mut()
-            .map_err(|()| Error::Invalid(format!("{} is no address of a hub", self.endpoint)))?;
+        let mut path = url.path_segments_mut().map_err(|()| {
+            Error::Invalid(format!("{} is no address of a hub", self.shown_endpoint()))
+        })?;
         path.pop_if_empty();
         path.extend(parts.iter().flat_map(|part| part.split('/')));
         drop(path);
@@ -91,10 +91,15 @@ impl Http {
         self.url(&[repo.as_str(), "resolve", commit.as_str(), path])
     }
 
+    /// The hub's address without what a person may have put into it to get in.
+    fn shown_endpoint(&self) -> String {
+        without_secrets(self.endpoint.clone()).into()
+    }
+
     /// The page of a repository, for a person.
     pub(crate) fn page(&self, repo: &RepoId) -> String {
         self.url(&[repo.as_str()])
-            .map_or_else(|_| self.endpoint.to_string(), String::from)
+            .map_or_else(|_| self.shown_endpoint(), String::from)
     }
 
     /// Asks once and follows nothing: the answer may be a redirect or a refusal.
@@ -185,7 +190,7 @@ impl Http {
     /// That nothing can be asked, with the reason.
     pub(crate) fn unreachable(&self, reason: impl Into<String>) -> Error {
         Error::Offline {
-            endpoint: self.endpoint.to_string(),
+            endpoint: self.shown_endpoint(),
             reason: reason.into(),
         }
     }
@@ -214,6 +219,12 @@ impl std::fmt::Display for Asked<'_> {
             None => f.write_str(self.what),
         }
     }
+}
+
+/// An address without a name and a password in it. One that can hold none has none.
+fn without_secrets(mut url: Url) -> Url {
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url
 }
 
 /// Where a redirect leads.

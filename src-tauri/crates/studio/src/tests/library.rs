@@ -96,7 +96,7 @@ async fn a_newer_commit_is_told_and_brings_only_what_changed() {
     desk.studio.check_for_updates().await.expect("an answer");
     let newer = desk.studio.library().await.expect("a library").newer;
     assert_eq!(
-        newer.get(&model.0).map(|commit| commit.as_str()),
+        newer.get(&model.0).map(hub::Commit::as_str),
         Some(newest.as_str())
     );
     // The file itself is the same: the new commit gets its name without a byte.
