@@ -170,6 +170,10 @@ async fn what_cannot_be_brought_says_why() {
     )
     .await;
     check("rm nothing-like-that", 1, "no model").await;
+    fs::create_dir_all(home.data()).expect("a folder");
+    let settings = r#"{"downloads": {"budget_bytes": 1000}}"#;
+    fs::write(home.data().join("settings.json"), settings).expect("a file");
+    check(&format!("pull {REPO}:Q4_1"), 1, "more than the disk budget").await;
     let offline = Home::without_model().with_hub("http://ada:secret@127.0.0.1:9".into());
     let output = wick(&Arc::new(offline), "search llama").await;
     assert!(said(&output).contains("offline"), "{}", said(&output));

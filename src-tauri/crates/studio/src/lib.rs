@@ -34,7 +34,9 @@ mod tests;
 pub use conversation::{
     ChatEvent, Conversation, ConversationId, ConversationSummary, Message, MessageId, MessageState,
 };
-pub use downloads::{Download, DownloadId, DownloadList, DownloadSettings, DownloadState, Hours};
+pub use downloads::{
+    Download, DownloadId, DownloadList, DownloadSettings, DownloadState, Hours, within_budget,
+};
 pub use engine_api::{FinishReason, Role, Timings};
 pub use error::{Error, ErrorCode};
 pub use hub::{

@@ -185,19 +185,6 @@ fn wanted(repo: &Repo, variant: &Variant, projector: bool) -> Wanted {
 /// Brings it. Ctrl+C stops it; the next `wick pull` goes on where it was.
 fn fetch(hub: &Hub, paths: &Paths, wanted: &Wanted, limit: Option<u32>) -> Result<PathBuf, Stop> {
     let settings = SettingsFile::open(&paths.data_dir).get().downloads;
-    let needed = hub.cache_bytes() + hub.missing_bytes(wanted);
-    if let Some(over) = settings
-        .budget_bytes
-        .and_then(|budget| needed.checked_sub(budget + 1))
-    {
-        let over = bytes(over + 1);
-        return Err(Stop::failed(
-            format!(
-                "With this the downloaded models would take {over} more than the disk budget. Nothing was brought."
-            ),
-            "Raise the budget in the window's settings of downloads, or delete a model with `wick rm`.",
-        ));
-    }
     let speed = SpeedLimit::default();
     speed.set(
         limit
@@ -217,6 +204,7 @@ fn fetch(hub: &Hub, paths: &Paths, wanted: &Wanted, limit: Option<u32>) -> Resul
     };
     runtime()?.block_on(async {
         let mut interrupt = Interrupt::listen();
+        studio::within_budget(hub, wanted, settings.budget_bytes).await?;
         let (tell, told) = watch::channel(begin);
         let (stop, stopped) = watch::channel(false);
         let mut fetching = std::pin::pin!(hub.fetch(wanted, &options, &tell, hub::Stop(stopped)));

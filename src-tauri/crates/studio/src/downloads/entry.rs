@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
 use tokio::sync::watch;
+use tokio::task;
 
 /// Why a download does not run, though nothing else keeps it from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,15 +37,13 @@ pub(crate) enum Ended {
 /// A transfer that runs.
 #[derive(Debug)]
 pub(super) struct Running {
-    stop: watch::Sender<bool>,
-    progress: watch::Receiver<Progress>,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) progress: watch::Receiver<Progress>,
+    /// The task that does it.
+    pub(super) task: task::Id,
 }
 
 impl Running {
-    pub(super) fn new(stop: watch::Sender<bool>, progress: watch::Receiver<Progress>) -> Self {
-        Self { stop, progress }
-    }
-
     /// Asks it to stop; it is over when its task says so.
     pub(super) fn stop(&self) {
         self.stop.send_replace(true);

@@ -4,12 +4,14 @@
 //! says which transfers of the hub's run. Invariant: what a person asked for is in the database before anything is fetched, and
 //! goes on after whatever ended the app.
 
+mod budget;
 mod download;
 mod entry;
 mod owner;
 mod rate;
 mod settings;
 
+pub use budget::within_budget;
 pub use download::{Download, DownloadId, DownloadList, DownloadState};
 pub(crate) use entry::Ended;
 pub use settings::{DownloadSettings, Hours};

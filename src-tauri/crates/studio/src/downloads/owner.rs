@@ -4,6 +4,7 @@
 //! database; a transfer that runs belongs to a download that should run; the list that is published is never older than a
 //! tenth of a second.
 
+use super::budget::within_budget;
 use super::download::{Download, DownloadId, DownloadState};
 use super::entry::{Ended, Entry, Running};
 use super::settings::DownloadSettings;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// How often a transfer that runs is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -106,10 +107,7 @@ impl Owner {
                     Some(order) => self.obey(order).await,
                     None => break,
                 },
-                Some(over) = self.transfers.join_next() => match over {
-                    Ok((id, outcome)) => self.over(id, outcome).await,
-                    Err(error) => tracing::warn!(%error, "a transfer broke"),
-                },
+                Some(joined) = self.transfers.join_next() => self.joined(joined).await,
                 () = look => self.look().await,
             }
         }
@@ -150,7 +148,6 @@ impl Owner {
         let entry = &mut self.entries[index];
         let (stop, stopped) = watch::channel(false);
         let (publish, progress) = watch::channel(entry.progress());
-        entry.running = Some(Running::new(stop, progress));
         let options = TransferOptions {
             segments: self.settings.segments,
             speed: self.speed.clone(),
@@ -158,7 +155,7 @@ impl Owner {
         };
         let (hub, wanted, id) = (self.hub.clone(), entry.order.wanted.clone(), entry.id);
         let budget_bytes = self.settings.budget_bytes;
-        self.transfers.spawn(async move {
+        let task = self.transfers.spawn(async move {
             if let Err(error) = within_budget(&hub, &wanted, budget_bytes).await {
                 return (id, Outcome::Failed(error));
             }
@@ -168,6 +165,11 @@ impl Owner {
                 Err(error) => Outcome::Failed(error.into()),
             };
             (id, outcome)
+        });
+        entry.running = Some(Running {
+            stop,
+            progress,
+            task: task.id(),
         });
     }
 
@@ -231,8 +233,7 @@ impl Owner {
         }
         while self.entry(id)?.running.is_some() {
             match self.transfers.join_next().await {
-                Some(Ok((other, outcome))) => self.over(other, outcome).await,
-                Some(Err(error)) => tracing::warn!(%error, "a transfer broke"),
+                Some(joined) => self.joined(joined).await,
                 None => break,
             }
         }
@@ -263,6 +264,35 @@ impl Owner {
         self.entries
             .sort_by_key(|entry| ids.iter().position(|other| *other == entry.id));
         Ok(())
+    }
+
+    /// A transfer's task is over. One that broke is a fault of ours, which must not leave its download running for ever.
+    async fn joined(&mut self, joined: Result<Over, JoinError>) {
+        let (id, outcome) =
+            match joined {
+                Ok(over) => over,
+                Err(error) => {
+                    let is_it = |entry: &&Entry| {
+                        entry
+                            .running
+                            .as_ref()
+                            .is_some_and(|running| running.task == error.id())
+                    };
+                    let Some(id) = self.entries.iter().find(is_it).map(|entry| entry.id) else {
+                        return;
+                    };
+                    let error = Error::internal(format!(
+                        "The transfer broke: {error}. What was fetched is kept."
+                    ));
+                    (
+                        id,
+                        Outcome::Failed(error.hint(
+                            "Try again. If it comes back, please report it with these words.",
+                        )),
+                    )
+                }
+            };
+        self.over(id, outcome).await;
     }
 
     /// A transfer is over, whatever came of it.
@@ -357,10 +387,8 @@ impl Owner {
             .filter_map(|entry| entry.running.as_ref())
             .for_each(Running::stop);
         let stopping = async {
-            while let Some(over) = self.transfers.join_next().await {
-                if let Ok((id, outcome)) = over {
-                    self.over(id, outcome).await;
-                }
+            while let Some(joined) = self.transfers.join_next().await {
+                self.joined(joined).await;
             }
         };
         if tokio::time::timeout(STOPPING, stopping).await.is_err() {
@@ -375,26 +403,6 @@ fn shares_files(one: &hub::Wanted, other: &hub::Wanted) -> bool {
             .files
             .iter()
             .any(|file| other.files.iter().any(|theirs| theirs.hash == file.hash))
-}
-
-/// Refuses what would take more of the disk than the person gives.
-async fn within_budget(
-    hub: &Hub,
-    wanted: &hub::Wanted,
-    budget_bytes: Option<u64>,
-) -> Result<(), Error> {
-    let Some(budget_bytes) = budget_bytes else {
-        return Ok(());
-    };
-    let (hub, wanted) = (hub.clone(), wanted.clone());
-    let room =
-        tokio::task::spawn_blocking(move || hub.cache_bytes() + hub.missing_bytes(&wanted)).await;
-    let needed = room
-        .map_err(|error| Error::internal(format!("The cache could not be measured: {error}.")))?;
-    match needed.saturating_sub(budget_bytes) {
-        0 => Ok(()),
-        over_bytes => Err(Error::over_budget(over_bytes)),
-    }
 }
 
 /// What a failure makes of a download: what the person can mend pauses it.
