@@ -17,6 +17,7 @@ mod judge;
 mod library;
 mod meter;
 mod models;
+mod monitor;
 mod paths;
 mod running;
 mod sampler;
@@ -45,6 +46,7 @@ pub use hub::{
 };
 pub use judge::{Judge, Judged};
 pub use library::{Freed, LibraryView, library_of};
+pub use monitor::{EventKind, MonitorEvent, Span, Timeline};
 pub use paths::Paths;
 pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
@@ -58,6 +60,7 @@ use hub::Hub;
 use library::Newer;
 use meter::Meter;
 use models::Models;
+use monitor::Monitor;
 use running::Running;
 use sampler::Sampler;
 use slot::Slot;
@@ -87,6 +90,7 @@ struct Inner {
     models: Models,
     running: Running,
     meter: Meter,
+    monitor: Monitor,
     sampler: Sampler,
     settings: SettingsFile,
     newer: Newer,
@@ -118,6 +122,7 @@ impl Studio {
             slot: slot.clone(),
             meter: meter.clone(),
         };
+        let monitor = Monitor::new(store.clone(), changed.clone());
         let settings = SettingsFile::open(&paths.data_dir);
         let inner = Inner {
             settings: settings.clone(),
@@ -134,7 +139,8 @@ impl Studio {
             opening: Mutex::default(),
             running: Running::default(),
             meter,
-            sampler: Sampler::new(machine, gauges, changed, closing_seen),
+            sampler: Sampler::new(machine, gauges, monitor.clone(), changed, closing_seen),
+            monitor,
             closing,
         };
         Self {
@@ -148,14 +154,9 @@ impl Studio {
     }
 
     /// The status as it changes by what a person could see: looked at four times a second while something runs or
-    /// loads, else every two seconds, or every five when nobody watches.
+    /// loads or somebody looks at the timeline, else every second.
     pub fn subscribe_status(&self) -> watch::Receiver<Status> {
         self.inner.sampler.subscribe()
-    }
-
-    /// Says whether anybody watches the status. At the start somebody does.
-    pub fn set_watched(&self, watched: bool) {
-        self.inner.sampler.set_watched(watched);
     }
 
     /// Ends everything in order: what is being written is stored as interrupted, the worker ends, the database is
@@ -168,6 +169,7 @@ impl Studio {
             if let Some(downloads) = self.inner.downloads.get() {
                 downloads.closed().await;
             }
+            self.inner.monitor.end();
             if let Some(store) = self.inner.store.get() {
                 store.close().await;
             }

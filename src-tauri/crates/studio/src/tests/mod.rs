@@ -9,6 +9,7 @@ pub(crate) mod fake;
 mod full_disk;
 mod library;
 mod models;
+mod monitor;
 mod status;
 mod stop;
 
