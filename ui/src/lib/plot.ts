@@ -21,6 +21,8 @@ export interface Plot {
   top: number;
   /** The scale does not grow above `top`. */
   fixed?: boolean;
+  /** The steps that the figures at the left may have, ascending; round numbers without. */
+  steps?: readonly number[];
   /** The figures at the left. */
   format: (value: number) => string;
 }
@@ -78,7 +80,8 @@ function look(plot: Plot, lines: readonly Line[]): Omit<uPlot.Options, "width" |
     plot.fixed ? plot.top : Math.max(plot.top, (most ?? 0) * 1.08),
   ];
   return {
-    padding: [rem() * 0.5, rem() * 0.6, 0, 0],
+    // Room at the right for half of the last time.
+    padding: [rem() * 0.5, rem() * 2.2, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: { x: { time: true }, y: { range: top } },
@@ -123,6 +126,7 @@ const valueAxis = (plot: Plot): uPlot.Axis => ({
   size: rem() * 4.4,
   gap: rem() * 0.4,
   space: rem() * 2,
+  ...(plot.steps && { incrs: [...plot.steps] }),
   values: (_, splits) => splits.map((value) => plot.format(value)),
 });
 

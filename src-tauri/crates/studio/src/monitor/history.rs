@@ -60,6 +60,15 @@ impl History {
         Some(minute)
     }
 
+    /// The minutes, with the one that has begun.
+    pub(super) fn minutes_to(&self, now_ms: i64) -> VecDeque<Point> {
+        let mut minutes = self.minutes.clone();
+        if let Some(minute) = self.minute.so_far(now_ms) {
+            push(&mut minutes, minute, MINUTES);
+        }
+        minutes
+    }
+
     /// The minute that has begun, at the end of the app.
     pub(crate) fn end(&mut self) -> Option<Point> {
         self.minute.end()

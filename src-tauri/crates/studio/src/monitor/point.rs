@@ -126,6 +126,15 @@ impl Mean {
         over
     }
 
+    /// The mean of what was taken since the stretch began, at the time of now.
+    pub(crate) fn so_far(&self, now_ms: i64) -> Option<Point> {
+        let mut point = self.clone().end()?;
+        point.at_ms = now_ms
+            .min(self.from_ms + self.length_ms - 1)
+            .max(self.from_ms);
+        Some(point)
+    }
+
     /// The mean of what was taken, at the middle of the stretch; afterwards nothing was.
     pub(crate) fn end(&mut self) -> Option<Point> {
         let taken = std::mem::take(&mut self.taken);

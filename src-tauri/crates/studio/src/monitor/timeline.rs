@@ -72,8 +72,8 @@ impl Timeline {
         let points = match span {
             Span::FiveMinutes => newer(&history.recent),
             Span::Hour => newer(&history.seconds),
-            Span::Day => newer(&history.minutes),
-            Span::Week => thinned(&newer(&history.minutes), 7 * 60_000),
+            Span::Day => newer(&history.minutes_to(now_ms)),
+            Span::Week => thinned(&newer(&history.minutes_to(now_ms)), 7 * 60_000),
         };
         let events = history.events.iter();
         let events = events.filter(|event| event.at_ms > since_ms);
@@ -137,13 +137,13 @@ mod tests {
         check(
             Span::FiveMinutes,
             0,
-            1200 - 1,
+            1200,
             now_ms - 299_750,
             now_ms - 299_500,
         );
         check(Span::FiveMinutes, now_ms - 500, 2, now_ms - 250, now_ms);
         check(Span::Hour, 0, 30 * 60 - 1, 500, 1500);
-        check(Span::Day, 0, 29, 30_000, 90_000);
+        check(Span::Day, 0, 30, 30_000, 90_000);
         check(Span::Week, 0, 5, 210_000, 630_000);
     }
 }
