@@ -38,6 +38,7 @@ pub(crate) fn builder() -> Builder<tauri::Wry> {
             models::unload_model,
             models::status,
             monitor::timeline,
+            monitor::machine,
             hub::search_hub,
             hub::catalog,
             hub::repository,

@@ -1,7 +1,7 @@
-//! What the machine did.
+//! What the machine does and did.
 
 use super::App;
-use studio::{Error, Span, Timeline};
+use studio::{Error, MachineNow, Span, Timeline};
 
 /// What was read of the machine in a stretch of time that ends now, as far as it is newer than `since_ms`.
 #[tauri::command]
@@ -9,4 +9,11 @@ use studio::{Error, Span, Timeline};
 pub(crate) async fn timeline(app: App<'_>, span: Span, since_ms: f64) -> Result<Timeline, Error> {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970")]
     app.timeline(span, since_ms as i64)
+}
+
+/// The machine at the last reading.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn machine(app: App<'_>) -> Result<MachineNow, Error> {
+    Ok(app.machine())
 }

@@ -1,17 +1,23 @@
 /* What the machine did lately, as Rust keeps it, while somebody looks. It measures nothing.
    Invariant: nothing is asked for unless the view is shown and the window can be seen. */
-import { commands, type Span, type Timeline } from "../lib/bindings";
+import { commands, type MachineNow, type Span, type Timeline } from "../lib/bindings";
 import { settle } from "../lib/errors";
 import { GROWS, joined, newest, POLL_MS } from "../lib/timeline";
+
+/** How often the machine is looked at beside its timeline. */
+const MACHINE_MS = 500;
 
 class MonitorState {
   span = $state<Span>("five_minutes");
   timeline = $state.raw<Timeline | null>(null);
+  machine = $state.raw<MachineNow | null>(null);
   #turn = 0;
 
   /** Looks from now on, until the returned function is called. */
   follow(): () => void {
-    void this.#poll(++this.#turn);
+    const turn = ++this.#turn;
+    void this.#poll(turn, (turn) => this.#look(turn), () => POLL_MS[this.span]);
+    void this.#poll(turn, (turn) => this.#read(turn), () => MACHINE_MS);
     // Whatever was chosen meanwhile.
     return () => void this.#turn++;
   }
@@ -22,11 +28,16 @@ class MonitorState {
     this.follow();
   }
 
-  async #poll(turn: number): Promise<void> {
+  async #poll(turn: number, look: (turn: number) => Promise<void>, pause: () => number): Promise<void> {
     while (turn === this.#turn) {
-      if (!document.hidden) await this.#look(turn);
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS[this.span]));
+      if (!document.hidden) await look(turn);
+      await new Promise((resolve) => setTimeout(resolve, pause()));
     }
+  }
+
+  async #read(turn: number): Promise<void> {
+    const now = await settle(commands.machine());
+    if (now.status === "ok" && turn === this.#turn) this.machine = now.data;
   }
 
   async #look(turn: number): Promise<void> {

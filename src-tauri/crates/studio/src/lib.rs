@@ -15,6 +15,7 @@ mod error;
 mod interruption;
 mod judge;
 mod library;
+mod looker;
 mod meter;
 mod models;
 mod monitor;
@@ -46,7 +47,7 @@ pub use hub::{
 };
 pub use judge::{Judge, Judged};
 pub use library::{Freed, LibraryView, library_of};
-pub use monitor::{EventKind, MonitorEvent, Span, Timeline};
+pub use monitor::{EventKind, MachineNow, MonitorEvent, Span, Timeline};
 pub use paths::Paths;
 pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;

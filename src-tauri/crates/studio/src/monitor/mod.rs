@@ -5,12 +5,15 @@
 
 mod event;
 mod history;
+mod machine;
 mod point;
 mod timeline;
 
 pub(crate) use event::between;
 pub use event::{EventKind, MonitorEvent};
 pub(crate) use history::{KEPT_MS, MOST_EVENTS};
+pub use machine::MachineNow;
+pub(crate) use machine::fill;
 pub(crate) use point::{COLUMNS, Point};
 pub use timeline::{Span, Timeline};
 
@@ -35,6 +38,7 @@ pub(crate) struct Monitor {
 #[derive(Debug, Default)]
 struct Kept {
     history: History,
+    machine: MachineNow,
     looked: Option<Instant>,
 }
 
@@ -52,6 +56,14 @@ impl Monitor {
     pub(crate) fn take(&self, point: Point) {
         let minute = self.kept().history.take(point);
         self.keep(minute);
+    }
+
+    /// Takes what the machine tells at this moment, and what has happened to it since the last one.
+    pub(crate) fn take_machine(&self, machine: MachineNow, at_ms: i64) {
+        let before = std::mem::replace(&mut self.kept().machine, machine.clone());
+        for event in event::throttled(&before.reading, &machine.reading, at_ms) {
+            self.happened(event);
+        }
     }
 
     /// Takes what happened.
@@ -113,6 +125,11 @@ impl Studio {
     /// None so far.
     pub fn timeline(&self, span: Span, since_ms: i64) -> Result<Timeline, Error> {
         Ok(self.inner.monitor.timeline(span, since_ms))
+    }
+
+    /// The machine at the last reading, which is at most a second old.
+    pub fn machine(&self) -> MachineNow {
+        self.inner.monitor.kept().machine.clone()
     }
 
     /// The database is open: the past is brought back, and from now on what happens to downloads is marked.
