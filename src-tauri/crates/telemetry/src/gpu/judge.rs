@@ -65,7 +65,9 @@ fn reading(index: u32, device: &DeviceAnswers, machine: Option<&MemoryReading>) 
         integrated,
         memory,
         utilization: utilization(|rates| rates.gpu),
-        memory_utilization: utilization(|rates| rates.memory),
+        // Integrated ones always say 0 (driver 580), which is as good as nothing.
+        memory_utilization: utilization(|rates| rates.memory)
+            .filter(|share| !integrated || *share > 0.0),
         sm_clock_mhz: up_to(&device.clock_info_sm, MOST_MHZ),
         sm_clock_max_mhz: up_to(&device.max_clock_info_sm, MOST_MHZ).filter(|mhz| *mhz > 0),
         memory_clock_mhz: up_to(&device.clock_info_memory, MOST_MHZ),
