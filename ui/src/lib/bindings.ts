@@ -35,6 +35,8 @@ export const commands = {
 	status: () => typedError<Status, Error>(__TAURI_INVOKE("status")),
 	/**  What was read of the machine in a stretch of time that ends now, as far as it is newer than `since_ms`. */
 	timeline: (span: Span, sinceMs: number | null) => typedError<Timeline, Error>(__TAURI_INVOKE("timeline", { span, sinceMs })),
+	/**  The machine at the last reading. */
+	machine: () => typedError<MachineNow, Error>(__TAURI_INVOKE("machine")),
 	/**  A page of what the hub has. */
 	searchHub: (query: SearchQuery, next: string | null) => typedError<SearchPage, Error>(__TAURI_INVOKE("search_hub", { query, next })),
 	/**  What we would take ourselves. */
@@ -184,6 +186,16 @@ export type ConversationSummary = {
 	title: string,
 	/**  When something was last said in it, in milliseconds since 1970. */
 	updated_at_ms: number,
+};
+
+/**  A disk, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
+export type DiskReading = {
+	/**  The kernel's name: `nvme0n1`. */
+	name: string,
+	/**  Read from it. */
+	read_bytes_per_second: number | null,
+	/**  Written to it. */
+	written_bytes_per_second: number | null,
 };
 
 /**  A download: one variant of a repository at one commit. */
@@ -431,6 +443,75 @@ export type Gate =
 /**  Whom its owner lets in. */
 "manual";
 
+/**  Why there are no GPUs. */
+export type GpuAbsence = 
+/**  NVIDIA's driver is not installed. */
+{ type: "no_driver" } | 
+/**  The driver is there and finds no GPU. */
+{ type: "no_device" } | 
+/**  The driver, or the recording of its answers, does not work; with its words. */
+{ type: "driver_error"; value: string };
+
+/**  Memory of a GPU in bytes. */
+export type GpuMemory = {
+	/**  All of it. */
+	total_bytes: number,
+	/**
+	 *  What nobody can have now: on a discrete one all that isn't free, with what the driver keeps for itself, which
+	 *  `nvidia-smi` leaves out.
+	 */
+	used_bytes: number,
+};
+
+/**  A process that uses a GPU. */
+export type GpuProcess = {
+	/**  Its id. */
+	pid: number,
+	/**  GPU memory that it holds, in bytes. */
+	used_bytes: number | null,
+};
+
+/**  A GPU at one moment. What this GPU doesn't report, and what it reports but can't be, is absent. */
+export type GpuReading = {
+	/**  Its number among the driver's GPUs, from 0. */
+	index: number,
+	/**  What the driver calls it: `NVIDIA GB10`. */
+	name: string,
+	/**  The driver's name for this very one, which stays when others come or go. */
+	uuid: string | null,
+	/**  Whether it shares the memory of the machine. */
+	integrated: boolean,
+	/**
+	 *  Its memory. That of an integrated one is the machine's, and used is what is neither free nor page cache: what the
+	 *  driver says there counts the page cache as used.
+	 */
+	memory: GpuMemory | null,
+	/**  Share of the driver's last sample period (a sixth of a second to a second) in which a kernel ran, 0 to 1. */
+	utilization: number | null,
+	/**  The same for reading and writing memory. */
+	memory_utilization: number | null,
+	/**  Clock of the multiprocessors. */
+	sm_clock_mhz: number | null,
+	/**  The highest that it may be. */
+	sm_clock_max_mhz: number | null,
+	/**  Clock of the memory. */
+	memory_clock_mhz: number | null,
+	/**  Power that it draws. Of an integrated one it is the GPU's rail alone. */
+	power_watts: number | null,
+	/**  Power that it may draw. */
+	power_limit_watts: number | null,
+	/**  Temperature. */
+	celsius: number | null,
+	/**  Why its clocks are lower than they could be; empty when they are not. Having nothing to do is no reason. */
+	throttle: ThrottleReason[] | null,
+	/**  Who uses it, most memory first. */
+	processes: GpuProcess[] | null,
+	/**  Version of the driver: `580.95.05`. */
+	driver: string | null,
+	/**  The newest CUDA that the driver knows: `13.0`. */
+	cuda_driver: string | null,
+};
+
 /**  From one minute of the day until another, which may be on the next day. */
 export type Hours = {
 	/**  Minutes after midnight, on this computer's clock. */
@@ -488,6 +569,14 @@ export type LibraryView = {
 	folders: string[],
 };
 
+/**  The machine at the last reading. */
+export type MachineNow = {
+	/**  All that it tells. */
+	reading: Reading,
+	/**  The largest other programs by name, the largest first; read every few seconds while somebody looks. */
+	programs: Program[],
+};
+
 /**
  *  The memory of the machine in six parts, in bytes.
  * 
@@ -509,6 +598,33 @@ export type MemoryPool = {
 	page_cache_bytes: number,
 	/**  What nobody uses. */
 	free_bytes: number,
+};
+
+/**
+ *  Pressure stall information of the memory: percent of the last ten seconds in which tasks waited for memory.
+ *  Source: the kernel's `Documentation/accounting/psi.rst`.
+ */
+export type MemoryPressure = {
+	/**  At least one task waited. */
+	some_avg10: number,
+	/**  All tasks that had something to do waited. */
+	full_avg10: number,
+};
+
+/**  Memory of the whole machine, in bytes. */
+export type MemoryReading = {
+	/**  All that the kernel manages. */
+	total_bytes: number,
+	/**  What the kernel reckons that new programs could take without swapping: free and most of the page cache. */
+	available_bytes: number,
+	/**  What nobody uses for anything. */
+	free_bytes: number,
+	/**
+	 *  What the kernel holds only to be faster and gives back on demand: files read and their names. It is
+	 *  `Cached + Buffers + SReclaimable - Shmem`, as htop reckons it (`linux/LinuxMachine.c`): the kernel counts shared
+	 *  memory and tmpfs as `Cached` (`Documentation/filesystems/proc.rst`), but can't give them back.
+	 */
+	page_cache_bytes: number,
 };
 
 /**  One message. */
@@ -637,6 +753,28 @@ export type MonitorEvent = {
 	subject: string,
 };
 
+/**  A network, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
+export type NetworkReading = {
+	/**  The kernel's name: `enp1s0`. */
+	name: string,
+	/**  Whether it is a device. What passes through others (bridges, tunnels) mostly passes through a device too. */
+	physical: boolean,
+	/**  Received. */
+	received_bytes_per_second: number | null,
+	/**  Sent. */
+	sent_bytes_per_second: number | null,
+};
+
+/**  A program: all processes of one name. */
+export type Program = {
+	/**  The file that it runs, without folders; where one may not know that, the first 15 bytes of what it calls itself. */
+	name: string,
+	/**  Memory that its processes hold, without the pages that they share or that are pages of a file. */
+	bytes: number,
+	/**  How many processes. */
+	processes: number,
+};
+
 /**  What a model is good for. */
 export type Purpose = 
 /**  Talking about anything. */
@@ -649,6 +787,33 @@ export type Purpose =
 "small" | 
 /**  Seeing pictures, with a projector. */
 "vision";
+
+/**  The machine at one moment. */
+export type Reading = {
+	/**  What a recorded machine is called; `None` for the one that this runs on. */
+	recorded: string | null,
+	/**  The memory of the whole machine. */
+	memory: MemoryReading | null,
+	/**  Where memory goes that doesn't fit. */
+	swap: SwapReading | null,
+	/**  How much programs wait for memory. */
+	pressure: MemoryPressure | null,
+	/**
+	 *  Busy share of each hardware thread since the last reading, from 0 to 1; empty at the first reading, and when a
+	 *  thread came or went.
+	 */
+	cores: number[],
+	/**  Physical disks by name: no partitions, and nothing that is made of other disks, of files or of memory. */
+	disks: DiskReading[],
+	/**  Networks by name, without the loopback. */
+	networks: NetworkReading[],
+	/**  Temperatures and powers, as far as one may read them. They are at most a second old. */
+	sensors: SensorReading[],
+	/**  NVIDIA's GPUs in the driver's order. */
+	gpus: GpuReading[],
+	/**  Why there are no GPUs; `None` if there are. */
+	gpu_absence: GpuAbsence | null,
+};
 
 /**  What deleting a model would do. It is good as long as nothing changes on the disk. */
 export type Removal = {
@@ -742,6 +907,18 @@ export type SearchQuery = {
 	sort: Sort,
 };
 
+/**  One sensor, with either a temperature or a power. */
+export type SensorReading = {
+	/**  What it sits in: `k10temp`, `nvme`; `rapl` for the processor's energy counters, `power_supply` for batteries. */
+	chip: string,
+	/**  What it measures there: `Tctl`, `Composite`. */
+	label: string,
+	/**  Temperature. */
+	celsius: number | null,
+	/**  Power; for an energy counter the mean since the last reading. */
+	watts: number | null,
+};
+
 /**  In which order. */
 export type Sort = 
 /**  What is being looked at most these days. */
@@ -795,6 +972,31 @@ export type Status = {
 
 /**  The status changed by what a person could see. */
 export type StatusChanged = Status;
+
+/**  Swap space in bytes. */
+export type SwapReading = {
+	/**  All of it; 0 if there is none. */
+	total_bytes: number,
+	/**  What is in use. */
+	used_bytes: number,
+};
+
+/**  Why clocks are lowered. Source: `nvmlClocksEventReasons` of NVML. */
+export type ThrottleReason = 
+/**  It draws as much as it may. */
+"power_cap" | 
+/**  It, or its memory, is too hot. */
+"thermal" | 
+/**  The hardware halves its clocks, for heat, power or a signal from outside. */
+"hardware_slowdown" | 
+/**  The power supply asks for less. */
+"power_brake" | 
+/**  It waits for others that run with the same clocks. */
+"sync_boost" | 
+/**  Somebody set its clocks. */
+"application_clocks" | 
+/**  Something else, such as the clocks of a display. */
+"other";
 
 /**  How fast it goes. */
 export type Throughput = {
