@@ -21,8 +21,8 @@ mod worker;
 pub use chat::{Chat, ChatMessage, Role, Tool, ToolCall};
 pub use error::EngineError;
 pub use event::{
-    FinishReason, GenerationEvent, LoadProgress, LoadedModel, Logprobs, MemoryUse, Timings,
-    TokenLogprob,
+    FinishReason, GenerationEvent, InterToken, LoadProgress, LoadedModel, Logprobs, MemoryUse,
+    Timings, TokenLogprob,
 };
 pub use handle::{Answers, Engine, Generation};
 pub use load::{KvType, LoadOptions, MemoryPlan, Quantize};

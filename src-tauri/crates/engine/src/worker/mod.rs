@@ -2,6 +2,7 @@
 //! so that a long text or a slow template holds nobody up; one computes, a step after the other.
 
 mod computing;
+mod gaps;
 mod generation;
 mod outbox;
 mod pace;
