@@ -1,6 +1,6 @@
 //! What a worker tells of itself and of a running generation.
 
-use crate::{KvType, MemoryPlan, ToolCall};
+use crate::{KvReads, KvType, MemoryPlan, ToolCall};
 use serde::{Deserialize, Serialize};
 
 /// How far a load has come.
@@ -34,6 +34,13 @@ pub struct LoadedModel {
     pub kv_budget_bytes: u64,
     /// What it takes when all sequences are at full length, as far as the budget goes.
     pub plan: MemoryPlan,
+    /// Bytes of weights, as they lie in memory, that decoding one token reads: of a mixture the experts that are used, of
+    /// an embedding one row, unless it is the output matrix too.
+    pub active_bytes: u64,
+    /// Bytes that one position takes in the KV cache.
+    pub kv_bytes_per_token: u64,
+    /// What decoding one token reads of keys, values and recurrent states.
+    pub kv_reads: KvReads,
     /// Number of parameters.
     pub parameters: u64,
     /// Size of the vocabulary: the length of a row of logits.
@@ -44,13 +51,30 @@ pub struct LoadedModel {
     pub load_ms: f64,
 }
 
-/// Memory that a worker can name, in bytes. What the process has beyond it is scratch.
+impl LoadedModel {
+    /// Bytes of keys, values and recurrent states that one sequence reads to decode one token when it holds
+    /// `context_tokens` positions.
+    pub fn kv_read_bytes(&self, context_tokens: u32) -> u64 {
+        self.kv_reads.bytes(context_tokens)
+    }
+
+    /// All bytes that decoding one token of a lone sequence reads: weights and what is in the KV cache. A memory's
+    /// bandwidth over it is the most tokens a second that the machine can decode.
+    pub fn decode_read_bytes(&self, context_tokens: u32) -> u64 {
+        self.active_bytes + self.kv_read_bytes(context_tokens)
+    }
+}
+
+/// Memory that a worker can name, in bytes. What the process has beyond it is its program, tokenizer and templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MemoryUse {
     /// Weights, as they lie in memory.
     pub weights_bytes: u64,
     /// Keys and values and recurrent states in memory, also those of conversations that are over and may go on.
     pub kv_cache_bytes: u64,
+    /// Buffers for computing, as large as the largest step so far needed them: activations, prepared inputs, logits.
+    #[serde(default)]
+    pub scratch_bytes: u64,
     /// Tokens of the longest running sequence, or of the one that ended last.
     pub context_used_tokens: u32,
 }
