@@ -10,6 +10,7 @@ pub mod files;
 pub mod grammar;
 pub mod kv;
 pub mod model;
+pub mod pulse;
 pub mod sampler;
 pub mod scheduler;
 mod stop;

@@ -19,6 +19,8 @@ const BLIND_BUDGET_BYTES: u64 = 2 << 30;
 pub struct Fitted {
     /// What it takes with all sequences at full length, as far as the budget goes.
     pub plan: MemoryPlan,
+    /// Bytes of weights that decoding one token reads.
+    pub active_bytes: u64,
     /// Most pages.
     pub budget_pages: usize,
     /// Their bytes.
@@ -70,6 +72,7 @@ pub fn fit(
             kv_cache_bytes: fits.kv_bytes.min(budget_bytes) + fits.state_bytes,
             scratch_bytes: fits.scratch_bytes,
         },
+        active_bytes: fits.active_bytes,
         budget_pages,
         budget_bytes,
         snapshot_bytes: 2 * fits.state_bytes,

@@ -225,6 +225,11 @@ impl Scheduler {
         self.held.bytes() + states.map(state_bytes).sum::<u64>()
     }
 
+    /// Bytes of the buffer of logits.
+    pub fn logits_bytes(&self) -> u64 {
+        (self.logits.capacity() * size_of::<f32>()) as u64
+    }
+
     /// Positions of the longest running sequence, or of the one that ended last.
     pub fn context_used_tokens(&self) -> usize {
         let longest = self.running.iter().map(|sequence| sequence.computed).max();
