@@ -184,7 +184,10 @@ impl Answer {
         engine: Arc<LoadedEngine>,
         mut generation: Generation,
     ) -> Result<Outcome, Arc<LoadedEngine>> {
-        let mut progress = Progress::new(self.meter.begin());
+        let mut progress = Progress::new(
+            self.meter
+                .begin(self.turn.conversation, engine.model.name.clone()),
+        );
         let mut save = save_interval();
         let mut seen = Wish::GoOn;
         let mut deadline = None;
@@ -226,6 +229,7 @@ impl Answer {
                 total_tokens,
             } => {
                 progress.began = true;
+                progress.metered.prefill(processed_tokens, total_tokens);
                 ChatEvent::Prefill {
                     processed_tokens,
                     total_tokens,

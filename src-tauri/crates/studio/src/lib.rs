@@ -47,6 +47,7 @@ pub use hub::{
 };
 pub use judge::{Judge, Judged};
 pub use library::{Freed, LibraryView, library_of};
+pub use meter::{GenerationNow, GenerationStage};
 pub use monitor::{EventKind, MachineNow, MonitorEvent, Span, Timeline};
 pub use paths::Paths;
 pub use settings::{LibrarySettings, Settings, SettingsFile};
