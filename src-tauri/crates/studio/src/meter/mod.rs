@@ -199,6 +199,7 @@ impl Drop for Metered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn running() -> (Meter, Metered, Instant) {
         let meter = Meter::new(Arc::default());
