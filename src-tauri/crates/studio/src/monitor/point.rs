@@ -44,11 +44,11 @@ impl Point {
     pub(crate) fn of(at_ms: i64, memory: &MemoryPool, throughput: &Throughput) -> Self {
         let mut point = Self::empty(at_ms);
         if memory.total_bytes > 0 {
-            point.set(Column::Weights, bytes(memory.weights_bytes));
-            point.set(Column::KvCache, bytes(memory.kv_cache_bytes));
-            point.set(Column::App, bytes(memory.app_bytes));
-            point.set(Column::Other, bytes(memory.other_bytes));
-            point.set(Column::PageCache, bytes(memory.page_cache_bytes));
+            point.set(Column::Weights, Some(bytes(memory.weights_bytes)));
+            point.set(Column::KvCache, Some(bytes(memory.kv_cache_bytes)));
+            point.set(Column::App, Some(bytes(memory.app_bytes)));
+            point.set(Column::Other, Some(bytes(memory.other_bytes)));
+            point.set(Column::PageCache, Some(bytes(memory.page_cache_bytes)));
         }
         if throughput.running {
             point.set(Column::Decode, throughput.decode_tokens_per_second);
@@ -81,8 +81,8 @@ impl Point {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seven digits are kept")]
-fn bytes(bytes: u64) -> Option<f64> {
-    Some(bytes as f64)
+fn bytes(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 /// The mean of the points of one stretch of time, which begins at a whole multiple of its length.
