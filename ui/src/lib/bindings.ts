@@ -35,8 +35,10 @@ export const commands = {
 	status: () => typedError<Status, Error>(__TAURI_INVOKE("status")),
 	/**  What was read of the machine in a stretch of time that ends now, as far as it is newer than `since_ms`. */
 	timeline: (span: Span, sinceMs: number | null) => typedError<Timeline, Error>(__TAURI_INVOKE("timeline", { span, sinceMs })),
-	/**  The machine at the last reading. */
-	machine: () => typedError<MachineNow, Error>(__TAURI_INVOKE("machine")),
+	/**  What is going on now. */
+	monitorNow: () => typedError<MonitorNow, Error>(__TAURI_INVOKE("monitor_now")),
+	/**  Ends the worker of the loaded model and loads the model again. */
+	restartModel: () => typedError<null, Error>(__TAURI_INVOKE("restart_model")),
 	/**  A page of what the hub has. */
 	searchHub: (query: SearchQuery, next: string | null) => typedError<SearchPage, Error>(__TAURI_INVOKE("search_hub", { query, next })),
 	/**  What we would take ourselves. */
@@ -443,6 +445,35 @@ export type Gate =
 /**  Whom its owner lets in. */
 "manual";
 
+/**  A generation that runs or waits for its turn. */
+export type GenerationNow = {
+	/**  Where its answer is written. */
+	conversation: ConversationId,
+	/**  The name of the model that writes it. */
+	model: string,
+	/**  How far it is. */
+	stage: GenerationStage,
+	/**  Tokens generated so far. */
+	generated_tokens: number,
+	/**  Over the last second, while tokens come. */
+	decode_tokens_per_second: number | null,
+	/**  Since it was sent to the engine, in milliseconds. */
+	running_ms: number,
+};
+
+/**  How far a generation is. */
+export type GenerationStage = 
+/**  It waits for its turn. */
+{ type: "queued" } | 
+/**  Its prompt is being read. */
+{ type: "prefill"; 
+/**  Tokens of it that are read. */
+processed_tokens: number; 
+/**  All of them. */
+total_tokens: number } | 
+/**  It is being written. */
+{ type: "decode" };
+
 /**  Why there are no GPUs. */
 export type GpuAbsence = 
 /**  NVIDIA's driver is not installed. */
@@ -520,6 +551,21 @@ export type Hours = {
 	until_minute: number,
 };
 
+/**
+ *  Inter-token latency: the times from each token of a generation to the next, in milliseconds.
+ * 
+ *  Median and p95 are by nearest rank: the least time that half, or 95 %, of all do not exceed. Both are exact for the
+ *  first 512 tokens of a generation; beyond, they are right within 2.5 % of themselves. The worst is always exact.
+ */
+export type InterToken = {
+	/**  Half of them were at most this long. */
+	median_ms: number,
+	/**  95 % of them were at most this long. */
+	p95_ms: number,
+	/**  The longest. */
+	worst_ms: number,
+};
+
 /**  What comes while a repository is judged. */
 export type Judged = 
 /**  On one variant. */
@@ -569,13 +615,26 @@ export type LibraryView = {
 	folders: string[],
 };
 
-/**  The machine at the last reading. */
-export type MachineNow = {
-	/**  All that it tells. */
-	reading: Reading,
-	/**  The largest other programs by name, the largest first; read every few seconds while somebody looks. */
-	programs: Program[],
+/**  The light. */
+export type Light = {
+	/**  Its colour. */
+	state: LightState,
+	/**  Why, in a sentence. */
+	reason: string,
 };
+
+/**  What the light says. */
+export type LightState = 
+/**  No model is loaded. */
+"off" | 
+/**  A model is loaded and has nothing to do. */
+"ready" | 
+/**  It comes further, as fast as it may. */
+"working" | 
+/**  It comes further, but something holds it up. */
+"slow" | 
+/**  It does not come further. */
+"stuck";
 
 /**
  *  The memory of the machine in six parts, in bytes.
@@ -751,6 +810,16 @@ export type MonitorEvent = {
 	kind: EventKind,
 	/**  To what: the name of a model, or of a GPU. */
 	subject: string,
+};
+
+/**  What is going on. */
+export type MonitorNow = {
+	/**  All that the machine told at the last reading, which is at most a second old. */
+	reading: Reading,
+	/**  The largest other programs by name, the largest first; read every few seconds while somebody looks. */
+	programs: Program[],
+	/**  The generations that run or wait, in the order in which they began. */
+	generations: GenerationNow[],
 };
 
 /**  A network, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
@@ -968,6 +1037,8 @@ export type Status = {
 	memory: MemoryPool,
 	/**  The speed. */
 	throughput: Throughput,
+	/**  Whether the worker works. */
+	light: Light,
 };
 
 /**  The status changed by what a person could see. */
@@ -1058,6 +1129,8 @@ export type Timings = {
 	prefill_tokens_per_second: number | null,
 	/**  Tokens after the first over `decode_ms`; absent for fewer than two tokens. */
 	decode_tokens_per_second: number | null,
+	/**  From each token to the next; absent for fewer than two tokens, and where an older Wick kept the timings. */
+	inter_token?: InterToken | null,
 };
 
 /**  Where the access token comes from. */

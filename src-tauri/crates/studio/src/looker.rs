@@ -3,8 +3,10 @@
 //! Reading what processes hold (their proportional set sizes) makes the kernel walk their page tables. It is read less
 //! often than the rest, so that an idle window costs next to nothing. All of it blocks.
 
+use crate::light::{Light, Signs, cores_used};
+use crate::status::WorkerGauge;
 use std::time::{Duration, Instant};
-use telemetry::{Machine, Program, Reader, Reading};
+use telemetry::{Activity, Machine, Program, Reader, Reading};
 
 /// How old the resident memory of the processes may be.
 const BUSY_RESIDENT_AGE: Duration = Duration::from_secs(1);
@@ -20,8 +22,20 @@ pub(crate) struct Looker {
     reader: Reader,
     began: Instant,
     processes: Option<Processes>,
+    worker: Option<WorkerLooks>,
     pub(crate) programs: Vec<Program>,
     programs_read: Option<Instant>,
+}
+
+/// How often processor time is compared with what it was.
+const ACTIVITY_AGE: Duration = Duration::from_secs(1);
+
+/// What a worker's process did at two moments, about a second apart.
+#[derive(Debug, Clone, Copy)]
+struct WorkerLooks {
+    process_id: u32,
+    before: (Instant, Activity),
+    cores: Option<f64>,
 }
 
 /// The processes of this app at one moment.
@@ -40,6 +54,7 @@ impl Looker {
             machine,
             began: Instant::now(),
             processes: None,
+            worker: None,
             programs: Vec::new(),
             programs_read: None,
         }
@@ -73,6 +88,41 @@ impl Looker {
         self.processes
             .as_ref()
             .map_or(0, |read| read.resident_bytes)
+    }
+
+    /// The light of a worker, by this reading.
+    pub(crate) fn light(&mut self, worker: &WorkerGauge, reading: &Reading) -> Light {
+        let now = Instant::now();
+        let activity = worker
+            .process_id
+            .and_then(|process_id| self.activity(process_id, now));
+        let since = |then: Instant| now.saturating_duration_since(then);
+        Light::of(&Signs {
+            busy: worker.busy,
+            silent: since(worker.progress.heard),
+            still: since(worker.progress.moved),
+            process: activity.map(|activity| activity.state),
+            cores: self.worker.and_then(|looks| looks.cores),
+            reading,
+        })
+    }
+
+    fn activity(&mut self, process_id: u32, now: Instant) -> Option<Activity> {
+        let activity = Machine::local().process_activity(process_id).ok()?;
+        let looks = self.worker.filter(|looks| looks.process_id == process_id);
+        let mut looks = looks.unwrap_or(WorkerLooks {
+            process_id,
+            before: (now, activity),
+            cores: None,
+        });
+        let (then, before) = looks.before;
+        let between = now.saturating_duration_since(then);
+        if between >= ACTIVITY_AGE {
+            looks.cores = cores_used(&before, &activity, between);
+            looks.before = (now, activity);
+        }
+        self.worker = Some(looks);
+        Some(activity)
     }
 
     /// Something began or ended: what is known of the processes may be of no use any more.

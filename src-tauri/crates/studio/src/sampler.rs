@@ -5,8 +5,9 @@
 //! Invariant: whoever subscribed wakes only for what a person could see; each wake makes the page paint.
 
 use crate::ModelStatus;
+use crate::light::Light;
 use crate::looker::Looker;
-use crate::monitor::{self, MachineNow, Monitor, Point};
+use crate::monitor::{self, Monitor, Point};
 use crate::status::{Gauges, Status};
 use crate::store::now_ms;
 use std::sync::Arc;
@@ -36,13 +37,15 @@ impl Sampler {
         closing: watch::Receiver<bool>,
     ) -> Self {
         let pace = Pace { gauges, monitor };
-        let (publish, latest) = watch::channel(pace.gauges.status(MemoryPool::default()));
+        let (publish, latest) =
+            watch::channel(pace.gauges.status(MemoryPool::default(), Light::off()));
         let task = Task {
             looker: Some(Looker::new(machine)),
             publish,
             pace: pace.clone(),
             changed,
-            reading: Reading::default(),
+            reading: Arc::default(),
+            light: Light::off(),
             resident_bytes: 0,
         };
         tokio::spawn(task.run(closing));
@@ -51,8 +54,11 @@ impl Sampler {
 
     /// The status now, with the latest reading of the memory.
     pub(crate) fn status(&self) -> Status {
-        let memory = self.latest.borrow().memory;
-        self.pace.gauges.status(memory)
+        let (memory, light) = {
+            let latest = self.latest.borrow();
+            (latest.memory, latest.light.clone())
+        };
+        self.pace.gauges.status(memory, light)
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
@@ -86,7 +92,8 @@ struct Task {
     publish: watch::Sender<Status>,
     pace: Pace,
     changed: Arc<Notify>,
-    reading: Reading,
+    reading: Arc<Reading>,
+    light: Light,
     resident_bytes: u64,
 }
 
@@ -95,7 +102,7 @@ impl Task {
         let mut model = ModelStatus::None;
         loop {
             self.read().await;
-            let now = self.pace.gauges.status(self.memory());
+            let now = self.pace.gauges.status(self.memory(), self.light.clone());
             self.keep(&mut model, &now);
             tell(&self.publish, now);
             tokio::select! {
@@ -117,21 +124,23 @@ impl Task {
             return;
         };
         let (busy, looked_at) = (self.pace.gauges.is_busy(), self.pace.monitor.is_looked_at());
+        let worker = self.pace.gauges.worker();
         let read = tokio::task::spawn_blocking(move || {
             let reading = looker.look(busy, looked_at);
-            (reading, looker)
+            let light = worker.map_or_else(Light::off, |worker| looker.light(&worker, &reading));
+            (reading, light, looker)
         });
-        let Ok((mut reading, looker)) = read.await else {
+        let Ok((mut reading, light, looker)) = read.await else {
             tracing::error!("the reader broke: there are no more readings");
             return;
         };
+        self.light = light;
         self.resident_bytes = looker.resident_bytes();
         reading.memory = reading.memory.or(self.reading.memory);
-        let programs = looker.programs.clone();
+        self.reading = Arc::new(reading);
+        let (reading, programs) = (self.reading.clone(), &looker.programs);
+        self.pace.monitor.take_reading(reading, programs, now_ms());
         self.looker = Some(looker);
-        self.reading = reading.clone();
-        let machine = MachineNow { reading, programs };
-        self.pace.monitor.take_machine(machine, now_ms());
     }
 
     /// Gives the moment to the monitor, and what has happened since the last one.
@@ -184,6 +193,7 @@ fn differs_visibly(told: &Status, now: &Status) -> bool {
     // What the worker says is exact and changes only when it works.
     let named = |pool: &MemoryPool| (pool.total_bytes, pool.weights_bytes, pool.kv_cache_bytes);
     told.model != now.model
+        || told.light != now.light
         || told.throughput != now.throughput
         || named(&told.memory) != named(&now.memory)
         || moved(|pool| pool.app_bytes)
@@ -217,6 +227,7 @@ mod tests {
             model: ModelStatus::None,
             memory,
             throughput,
+            light: Light::off(),
         };
         change(&mut status);
         status
@@ -266,6 +277,7 @@ mod tests {
         check(|now| now.memory.kv_cache_bytes += 1, true);
         check(|now| now.memory.total_bytes += 1, true);
         check(|now| now.model = loading(), true);
+        check(|now| now.light.reason.push('!'), true);
         check(|now| now.throughput.running = true, true);
         check(
             |now| now.throughput.decode_tokens_per_second = Some(1.0),

@@ -5,15 +5,15 @@
 
 mod event;
 mod history;
-mod machine;
+mod now;
 mod point;
 mod timeline;
 
 pub(crate) use event::between;
 pub use event::{EventKind, MonitorEvent};
 pub(crate) use history::{KEPT_MS, MOST_EVENTS};
-pub use machine::MachineNow;
-pub(crate) use machine::fill;
+pub use now::MonitorNow;
+pub(crate) use now::fill;
 pub(crate) use point::{COLUMNS, Point};
 pub use timeline::{Span, Timeline};
 
@@ -22,6 +22,7 @@ use crate::{Download, DownloadState, Error, Studio};
 use history::History;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use telemetry::{Program, Reading};
 use tokio::sync::{Notify, watch};
 
 /// Whoever has asked for a timeline within this time still looks.
@@ -38,7 +39,8 @@ pub(crate) struct Monitor {
 #[derive(Debug, Default)]
 struct Kept {
     history: History,
-    machine: MachineNow,
+    reading: Arc<Reading>,
+    programs: Vec<Program>,
     looked: Option<Instant>,
 }
 
@@ -59,9 +61,15 @@ impl Monitor {
     }
 
     /// Takes what the machine tells at this moment, and what has happened to it since the last one.
-    pub(crate) fn take_machine(&self, machine: MachineNow, at_ms: i64) {
-        let before = std::mem::replace(&mut self.kept().machine, machine.clone());
-        for event in event::throttled(&before.reading, &machine.reading, at_ms) {
+    pub(crate) fn take_reading(&self, reading: Arc<Reading>, programs: &[Program], at_ms: i64) {
+        let before = {
+            let mut kept = self.kept();
+            if kept.programs != programs {
+                kept.programs = programs.to_vec();
+            }
+            std::mem::replace(&mut kept.reading, reading.clone())
+        };
+        for event in event::throttled(&before, &reading, at_ms) {
             self.happened(event);
         }
     }
@@ -127,9 +135,15 @@ impl Studio {
         Ok(self.inner.monitor.timeline(span, since_ms))
     }
 
-    /// The machine at the last reading, which is at most a second old.
-    pub fn machine(&self) -> MachineNow {
-        self.inner.monitor.kept().machine.clone()
+    /// What is going on now.
+    pub fn monitor_now(&self) -> MonitorNow {
+        let generations = self.inner.meter.generations(Instant::now());
+        let kept = self.inner.monitor.kept();
+        MonitorNow {
+            reading: Reading::clone(&kept.reading),
+            programs: kept.programs.clone(),
+            generations,
+        }
     }
 
     /// The database is open: the past is brought back, and from now on what happens to downloads is marked.

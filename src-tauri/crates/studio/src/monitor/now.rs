@@ -1,18 +1,21 @@
-//! The machine as it is now: the last reading of all that it tells, and who else has its memory.
+//! What is going on now: the last reading of all that the machine tells, who else has its memory, what is being generated.
 //!
 //! It takes no reading. What the one figure of a timeline is made of, where a machine has several, is decided here.
 
 use super::point::{Column, Point};
+use crate::GenerationNow;
 use serde::Serialize;
 use telemetry::{Program, Reading, SensorReading};
 
-/// The machine at the last reading.
+/// What is going on.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, specta::Type)]
-pub struct MachineNow {
-    /// All that it tells.
+pub struct MonitorNow {
+    /// All that the machine told at the last reading, which is at most a second old.
     pub reading: Reading,
     /// The largest other programs by name, the largest first; read every few seconds while somebody looks.
     pub programs: Vec<Program>,
+    /// The generations that run or wait, in the order in which they began.
+    pub generations: Vec<GenerationNow>,
 }
 
 /// Chips whose temperature is a processor's, as the kernel's drivers call them.

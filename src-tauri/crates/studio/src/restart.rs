@@ -1,0 +1,25 @@
+//! A new worker for the loaded model, for one that is stuck.
+
+use crate::slot::SlotState;
+use crate::{Error, ErrorCode, Studio};
+
+impl Studio {
+    /// Ends the worker of the loaded model, also one that hangs, and loads the model again. What it was writing is kept as
+    /// interrupted, and can go on afterwards.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ModelNotLoaded`] when nothing is loaded; those of [`Studio::load_model`].
+    pub async fn restart_model(&self) -> Result<(), Error> {
+        let slot = self.inner.models.slot();
+        let SlotState::Loaded(engine) = slot.state() else {
+            return Err(Error::new(
+                ErrorCode::ModelNotLoaded,
+                "There is no loaded model to start anew.",
+            ));
+        };
+        let id = engine.model.id.clone();
+        drop(engine);
+        slot.unload().await;
+        self.load_model(id).await
+    }
+}
