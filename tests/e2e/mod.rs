@@ -9,6 +9,7 @@ mod database;
 mod display;
 mod hub;
 mod keyboard;
+mod light;
 mod models;
 mod monitor;
 mod pictures;
