@@ -148,6 +148,8 @@ enum Damage {
     Cut(usize),
     /// Each number is another.
     Numbers(String),
+    /// One number is another.
+    Number(prop::sample::Index, String),
     Missing,
 }
 
@@ -156,24 +158,31 @@ impl Damage {
         Some(match self {
             Self::Replaced(bytes) => bytes.clone(),
             Self::Cut(thousandths) => content[..content.len() * thousandths / 1000].to_vec(),
-            Self::Numbers(number) => with_numbers(content, number),
+            Self::Numbers(number) => with_numbers(content, number, None),
+            Self::Number(place, number) => with_numbers(content, number, Some(place)),
             Self::Missing => return None,
         })
     }
 }
 
-fn with_numbers(content: &[u8], number: &str) -> Vec<u8> {
+const SEPARATORS: [char; 5] = [' ', '\n', '=', ',', '\t'];
+
+/// The content with another number in the place of one, or of each.
+fn with_numbers(content: &[u8], number: &str, place: Option<&prop::sample::Index>) -> Vec<u8> {
     let text = String::from_utf8_lossy(content);
-    let pieces = text.split_inclusive([' ', '\n', '=', ',', '\t']);
-    let other = |piece: &str| {
-        let digits = piece.trim_end_matches([' ', '\n', '=', ',', '\t']);
-        if digits.parse::<f64>().is_ok() {
-            piece.replace(digits, number)
-        } else {
-            piece.to_owned()
-        }
-    };
-    pieces.map(other).collect::<String>().into_bytes()
+    let mut pieces: Vec<&str> = text.split_inclusive(SEPARATORS).collect();
+    let digits = |piece: &str| piece.trim_end_matches(SEPARATORS).parse::<f64>().is_ok();
+    let mut places: Vec<usize> = (0..pieces.len())
+        .filter(|place| digits(pieces[*place]))
+        .collect();
+    if let (Some(place), false) = (place, places.is_empty()) {
+        places = vec![*place.get(&places)];
+    }
+    let number = format!("{number} ");
+    for place in places {
+        pieces[place] = &number;
+    }
+    pieces.concat().into_bytes()
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
@@ -192,6 +201,8 @@ fn damage() -> impl Strategy<Value = Damage> {
         (0..1000_usize).prop_map(Damage::Cut),
         prop::sample::select(numbers.to_vec()).prop_map(|number| Damage::Numbers(number.into())),
         any::<u64>().prop_map(|number| Damage::Numbers(number.to_string())),
+        (any::<prop::sample::Index>(), 0..1_u64 << 40)
+            .prop_map(|(place, number)| Damage::Number(place, number.to_string())),
         Just(Damage::Missing),
     ]
 }
@@ -227,7 +238,7 @@ fn places(value: &Json, at: &str, found: &mut Vec<String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn any_damage_to_any_file_leaves_a_plausible_reading(
@@ -285,6 +296,21 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_numbers_of_memory_are_plausible_together(numbers: [u32; 7], percents: [f64; 2]) {
+        let names = ["MemTotal", "MemFree", "MemAvailable", "Cached", "Shmem", "SwapTotal", "SwapFree"];
+        let line = |(name, number): (&str, u32)| format!("{name}: {number} kB\n");
+        let meminfo: String = names.into_iter().zip(numbers).map(line).collect();
+        let [some, full] = percents;
+        let pressure = format!("some avg10={some} avg60=0.00\nfull avg10={full} avg60=0.00\n");
+        let folder = tempfile::tempdir().expect("a folder");
+        let proc = folder.path().join("proc");
+        fs::create_dir_all(proc.join("pressure")).expect("a folder");
+        fs::write(proc.join("meminfo"), meminfo).expect("a file");
+        fs::write(proc.join("pressure/memory"), pressure).expect("a file");
+        check(&Reader::new(Machine::at(folder.path())).read(Duration::ZERO));
+    }
 
     #[test]
     fn any_answer_of_a_driver_leaves_a_plausible_reading(
