@@ -12,6 +12,7 @@ mod conversation;
 mod discover;
 mod downloads;
 mod error;
+mod guard;
 mod interruption;
 mod judge;
 mod library;
@@ -39,6 +40,10 @@ pub use downloads::{
 };
 pub use engine_api::{FinishReason, Role, Timings};
 pub use error::{Error, ErrorCode};
+pub use guard::{
+    Admission, GuardMeasure, GuardNotice, GuardSettings, LoadPlan, LoadRefusal, LoadWish,
+    MemorySettings, ModelsSettings, Offer, OfferedChange,
+};
 pub use hub::{
     CatalogEntry, Checked, Commit, HubSettings, LibraryRoot, Model, ModelId, Removal, Repo, RepoId,
     SearchPage, SearchQuery, TokenState, VerifyProgress,
@@ -54,6 +59,7 @@ pub use verdict::{Fit, Room, Verdict};
 
 use discover::Shown;
 use downloads::Downloads;
+use guard::{Guard, Watch};
 use hub::Hub;
 use library::Newer;
 use meter::Meter;
@@ -66,7 +72,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::Store;
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, Notify, broadcast, watch};
 use worker::EngineSource;
 
 /// How long an orderly end may take.
@@ -85,6 +91,7 @@ struct Inner {
     store: Arc<OnceLock<Store>>,
     opening: Mutex<()>,
     models: Models,
+    notices: broadcast::Sender<GuardNotice>,
     running: Running,
     meter: Meter,
     sampler: Sampler,
@@ -119,6 +126,8 @@ impl Studio {
             meter: meter.clone(),
         };
         let settings = SettingsFile::open(&paths.data_dir);
+        let guard = Guard::new(machine.clone(), settings.clone(), source.clone());
+        let notices = Watch::start(guard.clone(), slot.clone(), closing_seen.clone());
         let inner = Inner {
             settings: settings.clone(),
             newer: Newer::default(),
@@ -129,7 +138,8 @@ impl Studio {
             shown_downloads: watch::Sender::default(),
             judging: watch::Sender::default(),
             source,
-            models: Models::new(paths.library_roots, settings, slot, store.clone()),
+            models: Models::new(paths.library_roots, settings, slot, guard, store.clone()),
+            notices,
             store,
             opening: Mutex::default(),
             running: Running::default(),
@@ -156,6 +166,11 @@ impl Studio {
     /// Says whether anybody watches the status. At the start somebody does.
     pub fn set_watched(&self, watched: bool) {
         self.inner.sampler.set_watched(watched);
+    }
+
+    /// What the guard does from now on.
+    pub fn subscribe_guard(&self) -> broadcast::Receiver<GuardNotice> {
+        self.inner.notices.subscribe()
     }
 
     /// Ends everything in order: what is being written is stored as interrupted, the worker ends, the database is

@@ -11,6 +11,7 @@ mod fields;
 mod machine;
 mod pool;
 mod process;
+mod stall;
 
 pub use bandwidth::read_bandwidth;
 pub use error::Error;
