@@ -135,12 +135,11 @@ impl Watch {
         let SlotState::Loaded(engine) = state else {
             return;
         };
-        let limit = Duration::from_secs(60) * idle_minutes;
-        if idle_minutes == 0 || engine.uses.idle_for().is_none_or(|idle| idle < limit) {
+        if !is_due(engine.uses.idle_for(), idle_minutes) {
             return;
         }
         let name = engine.model.name.clone();
-        let relief = Relief::Idle(engine, limit);
+        let relief = Relief::Idle(engine, minutes(idle_minutes));
         self.relieve(GuardMeasure::IdleUnloaded, &name, relief, idle_minutes)
             .await;
     }
@@ -164,6 +163,15 @@ impl Watch {
     }
 }
 
+/// Whether a model that was idle for so long goes; `None` is in use.
+fn is_due(idle: Option<Duration>, idle_minutes: u32) -> bool {
+    idle_minutes > 0 && idle.is_some_and(|idle| idle >= minutes(idle_minutes))
+}
+
+fn minutes(minutes: u32) -> Duration {
+    Duration::from_secs(60) * minutes
+}
+
 /// A load that has read nothing holds nothing yet: it may still wait for the memory of the model before it.
 fn held(state: &SlotState) -> Held {
     match state {
@@ -174,5 +182,24 @@ fn held(state: &SlotState) -> Held {
             Some(idle) if idle >= HANDED_OUT => Held::Idle,
             _ => Held::Busy,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_goes_after_its_time_and_none_in_use_ever() {
+        let check = |idle: Option<u32>, idle_minutes, expected| {
+            let found = is_due(idle.map(minutes), idle_minutes);
+            assert_eq!(found, expected, "{idle:?} of {idle_minutes}");
+        };
+        check(Some(29), 30, false);
+        check(Some(30), 30, true);
+        check(Some(0), 1, false);
+        check(Some(10_000), 0, false);
+        check(None, 30, false);
+        check(None, 0, false);
     }
 }
