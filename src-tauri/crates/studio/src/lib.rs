@@ -42,7 +42,7 @@ pub use engine_api::{FinishReason, Role, Timings};
 pub use error::{Error, ErrorCode};
 pub use guard::{
     Admission, GuardMeasure, GuardNotice, GuardSettings, LoadPlan, LoadRefusal, LoadWish,
-    MemorySettings, ModelsSettings, Offer, OfferedChange,
+    MemoryChoice, MemorySettings, ModelsSettings, Offer, OfferedChange,
 };
 pub use hub::{
     CatalogEntry, Checked, Commit, HubSettings, LibraryRoot, Model, ModelId, Removal, Repo, RepoId,

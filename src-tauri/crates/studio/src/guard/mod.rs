@@ -19,7 +19,7 @@ mod watch;
 
 pub use admission::{Admission, LoadPlan, LoadRefusal, LoadWish, Offer, OfferedChange};
 pub use notice::{GuardMeasure, GuardNotice};
-pub use settings::{GuardSettings, MemorySettings, ModelsSettings};
+pub use settings::{GuardSettings, MemoryChoice, MemorySettings, ModelsSettings};
 
 pub(crate) use reserve::usual_reserve_bytes;
 pub(crate) use watch::Watch;

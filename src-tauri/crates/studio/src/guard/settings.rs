@@ -41,15 +41,22 @@ impl ModelsSettings {
     }
 }
 
-/// The settings about memory, as the window shows them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, specta::Type)]
-pub struct MemorySettings {
+/// What can be set about memory, as the window sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+pub struct MemoryChoice {
     /// A model that nobody uses for so many minutes is unloaded; 0 is never.
     pub idle_minutes: u32,
-    /// Bytes kept free for the desktop, if a person has set them.
+    /// Bytes kept free for the desktop; `None` is what is usual.
     #[specta(type = Option<u32>)]
     pub reserve_bytes: Option<u64>,
-    /// Bytes kept free otherwise.
+}
+
+/// What is set about memory, as the window shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, specta::Type)]
+pub struct MemorySettings {
+    /// What holds.
+    pub choice: MemoryChoice,
+    /// Bytes kept free where nothing is set.
     #[specta(type = u32)]
     pub usual_reserve_bytes: u64,
 }
@@ -59,29 +66,29 @@ impl Studio {
     pub fn memory_settings(&self) -> MemorySettings {
         let settings = self.inner.settings.get();
         let memory = self.inner.models.guard().memory();
+        let total_bytes = memory.map_or(0, |memory| memory.total_bytes);
         MemorySettings {
-            idle_minutes: settings.models.idle_minutes,
-            reserve_bytes: settings.guard.reserve_bytes,
-            usual_reserve_bytes: memory.map_or(0, |memory| usual_reserve_bytes(memory.total_bytes)),
+            choice: MemoryChoice {
+                idle_minutes: settings.models.idle_minutes,
+                reserve_bytes: settings.guard.reserve_bytes,
+            },
+            usual_reserve_bytes: usual_reserve_bytes(total_bytes),
         }
     }
 
-    /// Sets for how many minutes an idle model stays loaded (0: always) and the bytes kept free for the desktop (`None`:
-    /// what is usual). It holds from now on.
+    /// Sets for how long an idle model stays loaded, and what is kept free for the desktop. It holds from now on.
     ///
     /// # Errors
     /// [`ErrorCode::InvalidRequest`](crate::ErrorCode::InvalidRequest) for more than a week; as for
     /// [`SettingsFile::change`](crate::SettingsFile::change). Nothing has changed then.
-    pub fn set_memory_settings(
-        &self,
-        idle_minutes: u32,
-        reserve_bytes: Option<u64>,
-    ) -> Result<(), Error> {
-        let models = ModelsSettings { idle_minutes };
+    pub fn set_memory_settings(&self, choice: MemoryChoice) -> Result<(), Error> {
+        let models = ModelsSettings {
+            idle_minutes: choice.idle_minutes,
+        };
         models.validate()?;
         self.inner.settings.change(|all| {
             all.models = models;
-            all.guard = GuardSettings { reserve_bytes };
+            all.guard.reserve_bytes = choice.reserve_bytes;
         })?;
         Ok(())
     }

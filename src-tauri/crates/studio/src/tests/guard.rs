@@ -4,8 +4,8 @@ use super::fake::FakeWorker;
 use super::{Asked, Desk, Place, last, last_state, soon};
 use crate::slot::SlotState;
 use crate::{
-    Admission, Error, ErrorCode, GuardMeasure, GuardNotice, LoadRefusal, LoadWish, MessageState,
-    ModelStatus, OfferedChange,
+    Admission, Error, ErrorCode, GuardMeasure, GuardNotice, LoadRefusal, LoadWish, MemoryChoice,
+    MessageState, ModelStatus, OfferedChange, OfferedChange as C,
 };
 use engine_api::wire::{Command, Report};
 use engine_api::{
@@ -187,7 +187,7 @@ async fn what_would_help_is_planned_and_offered() {
                 .collect();
             assert_eq!(found, expected, "{room_mib} MiB, {wish:?}");
         };
-    use OfferedChange as C;
+
     let (q8, q4) = (Some(Quantize::Q8_0), Some(Quantize::Q4K));
     let half = Some(KvType::Q8_0);
     let usual = LoadWish::default();
@@ -366,20 +366,27 @@ async fn a_reserve_that_was_set_holds() {
     let place = Place::with_room(1400);
     let mut desk = place.desk().await;
     let usual = desk.studio.memory_settings();
-    assert_eq!((usual.idle_minutes, usual.reserve_bytes), (30, None));
+    let choice = |idle_minutes, reserve_bytes| MemoryChoice {
+        idle_minutes,
+        reserve_bytes,
+    };
+    assert_eq!(usual.choice, choice(30, None));
     assert_eq!(usual.usual_reserve_bytes, GIB);
     desk.studio
-        .set_memory_settings(0, Some(GIB / 2))
+        .set_memory_settings(choice(0, Some(GIB / 2)))
         .expect("kept");
     let refusal = desk.refusal(&place, LoadWish::default()).await;
     assert_eq!(refusal.reserve_bytes, GIB / 2);
     assert_eq!(refusal.room_bytes, 1912 * MIB);
-    let refused = desk.studio.set_memory_settings(1_000_000, None);
+    let refused = desk.studio.set_memory_settings(choice(1_000_000, None));
     assert_eq!(
         refused.expect_err("too long").code,
         ErrorCode::InvalidRequest
     );
-    assert_eq!(desk.studio.memory_settings().reserve_bytes, Some(GIB / 2));
+    assert_eq!(
+        desk.studio.memory_settings().choice,
+        choice(0, Some(GIB / 2))
+    );
 }
 
 #[tokio::test]
