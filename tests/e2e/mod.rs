@@ -8,6 +8,7 @@ mod closing;
 mod database;
 mod display;
 mod focus;
+mod guard;
 mod hub;
 mod keyboard;
 mod models;
