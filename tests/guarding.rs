@@ -35,7 +35,7 @@ impl Place {
     fn leave(&self, available_mib: u64) {
         let proc = self.path("machine/proc");
         std::fs::create_dir_all(&proc).expect("a folder");
-        let (total, free) = (4 * RESERVE_MIB << 10, available_mib << 10);
+        let (total, free) = ((4 * RESERVE_MIB) << 10, available_mib << 10);
         let text = format!("MemTotal: {total} kB\nMemFree: {free} kB\nMemAvailable: {free} kB\n");
         // In one step: a reading must never find half of it.
         std::fs::write(proc.join("next"), text).expect("a file");

@@ -93,8 +93,9 @@ describe("a load that does not fit", () => {
     show(LoadRefused, { refused: { id: "big", refusal: refusal() } });
     const text = words(find("load-refused"));
     expect(text).toContain("Big does not fit into memory");
-    expect(text).toContain("It takes 12.0 GiB, and 8.0 GiB are there for a model: 4.0 GiB are missing.");
-    expect(text).toContain("Another 6.0 GiB stay free for the desktop.");
+    expect(text).toContain(
+      "It takes 12.0 GiB. Beside the 6.0 GiB that stay free for the desktop there are 8.0 GiB: 4.0 GiB are missing.",
+    );
     expect(text).toContain("Small stays loaded");
   });
   it.each(offers.map((offer) => [offer.change, offer] as const))(
@@ -111,7 +112,7 @@ describe("a load that does not fit", () => {
   it("names the consequence of loading it anyway, last and as a danger", () => {
     show(LoadRefused, { refused: { id: "big", refusal: refusal({ offers: offers.slice(-1) }) } });
     const dialog = find("load-refused");
-    expect(words(dialog)).toContain("desktop may slow down or stand still");
+    expect(words(dialog)).toContain("slow the whole desktop down or bring it to a stop");
     expect(words(dialog)).toContain("Nothing that Wick could change makes it fit.");
     const last = [...dialog!.querySelectorAll("button")].at(-1)!;
     expect(last.dataset.testid).toBe("load-anyway");

@@ -36,7 +36,7 @@ export function offerCost({ change }: Offer): string {
     quantize: "Answers are a little less exact, and loading takes longer.",
     several: "Answers are less exact, and long conversations end sooner.",
     anyway:
-      "The whole desktop may slow down or stand still until memory is back. If it runs short, Wick stops the load or ends the model.",
+      "Loaded anyway, it may slow the whole desktop down or bring it to a stop. When memory is nearly used up, Wick stops the load or ends the model.",
   };
   return costs[change];
 }

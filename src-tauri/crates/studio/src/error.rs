@@ -169,10 +169,13 @@ impl Error {
             .replaces
             .as_ref()
             .map_or_else(String::new, |kept| format!(" {kept} stays loaded."));
+        let room = match room_bytes {
+            0 => "there is nothing".into(),
+            _ => format!("there are {}", in_words(*room_bytes)),
+        };
         let message = format!(
-            "{name} was not loaded: it takes {}, and there are {} beside the {} that stay free for the desktop.{kept}",
+            "{name} was not loaded: it takes {}, and beside the {} that stay free for the desktop {room}.{kept}",
             in_words(plan.total_bytes),
-            in_words(*room_bytes),
             in_words(*reserve_bytes),
         );
         Self::new(ErrorCode::OutOfMemory, message).hint(

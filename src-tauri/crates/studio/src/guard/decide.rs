@@ -56,6 +56,8 @@ pub(super) enum Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) held: Held,
+    /// Somebody had it loaded knowing that it does not fit.
+    pub(super) insisted: bool,
     /// The level at which the last measure was taken, and how long ago.
     pub(super) taken: Option<(Level, Duration)>,
 }
@@ -86,6 +88,10 @@ impl Reading {
 
 /// What is to be done at this level, if anything.
 pub(super) fn decide(level: Level, state: &State) -> Option<Measure> {
+    // Otherwise it would be taken away the moment it is there: only the machine's coming to a stop goes before it.
+    if state.insisted && level < Level::Out {
+        return None;
+    }
     let settling = |&(at, ago): &(Level, Duration)| ago < SETTLING && level <= at;
     if state.taken.as_ref().is_some_and(settling) {
         return None;
@@ -167,8 +173,15 @@ mod tests {
                 .into_iter()
                 .zip(expected)
             {
-                let state = State { held, taken: None };
+                let mut state = State {
+                    held,
+                    insisted: false,
+                    taken: None,
+                };
                 assert_eq!(decide(level, &state), expected, "{held:?} at {level:?}");
+                state.insisted = true;
+                let expected = expected.filter(|_| level == L::Out);
+                assert_eq!(decide(level, &state), expected, "{state:?} at {level:?}");
             }
         };
         let (unload, stop, end) = (
@@ -187,6 +200,7 @@ mod tests {
         let check = |taken, level, expected: bool| {
             let state = State {
                 held: Held::Loading,
+                insisted: false,
                 taken,
             };
             assert_eq!(decide(level, &state).is_some(), expected, "{state:?}");

@@ -80,6 +80,7 @@ impl Watch {
             self.level = reading.level(self.level);
             let found = State {
                 held: held(&state),
+                insisted: insisted(&state),
                 taken: self.taken.map(|(level, at)| (level, at.elapsed())),
             };
             if let Some(measure) = decide(self.level, &found) {
@@ -182,6 +183,14 @@ fn held(state: &SlotState) -> Held {
             Some(idle) if idle >= HANDED_OUT => Held::Idle,
             _ => Held::Busy,
         },
+    }
+}
+
+fn insisted(state: &SlotState) -> bool {
+    match state {
+        SlotState::Empty | SlotState::Failed { .. } => false,
+        SlotState::Loading { wish, .. } => wish.anyway,
+        SlotState::Loaded(engine) => engine.wish.anyway,
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) enum SlotState {
     Empty,
     Loading {
         model: Model,
+        wish: LoadWish,
         progress: watch::Receiver<LoadProgress>,
     },
     Loaded(Arc<LoadedEngine>),

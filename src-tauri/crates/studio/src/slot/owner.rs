@@ -236,7 +236,11 @@ impl Owner {
             worker,
             waiting,
         }));
-        self.publish(SlotState::Loading { model, progress });
+        self.publish(SlotState::Loading {
+            model,
+            wish,
+            progress,
+        });
     }
 
     fn settle(&mut self, change: Change) {

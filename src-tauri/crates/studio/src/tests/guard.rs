@@ -281,6 +281,28 @@ async fn an_offer_that_is_taken_is_loaded_and_so_is_anything_anyway() {
 }
 
 #[tokio::test]
+async fn a_model_loaded_against_all_advice_gives_way_only_at_the_very_end() {
+    let place = Place::with_room(1400);
+    let mut desk = place.desk().await;
+    let mut notices = desk.studio.subscribe_guard();
+    let anyway = LoadWish {
+        anyway: true,
+        ..LoadWish::default()
+    };
+    let load = desk.wish(&place, "alpha", anyway);
+    let worker = desk.loaded().await;
+    assert_eq!(over(load).await, Ok(()));
+    let mut status = desk.studio.subscribe_status();
+    place.leave(200);
+    let is_read = |status: &crate::Status| status.memory.free_bytes == 200 * MIB;
+    soon(status.wait_for(is_read)).await.expect("a status");
+    assert_eq!(desk.holds(), "a model");
+    place.leave(100);
+    assert_eq!(told(&mut notices).await.0, GuardMeasure::UnloadedForMemory);
+    assert_eq!(worker.killed().await, "it was killed by the app");
+}
+
+#[tokio::test]
 async fn a_message_whose_model_does_not_fit_is_refused_and_nothing_is_kept_of_it() {
     let place = Place::with_room(1400);
     let mut desk = place.desk().await;
