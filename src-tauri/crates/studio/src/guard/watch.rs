@@ -103,29 +103,9 @@ impl Watch {
     }
 
     async fn take(&mut self, measure: Measure, state: SlotState) {
-        let told = match (measure, state) {
-            (Measure::UnloadIdle, SlotState::Loaded(engine)) => {
-                let name = engine.model.name.clone();
-                let relief = Relief::Idle(engine, HANDED_OUT);
-                (GuardMeasure::UnloadedForMemory, name, relief)
-            }
-            (Measure::StopLoad, SlotState::Loading { model, .. }) => {
-                let error = Error::load_stopped(&model.name);
-                let name = model.name.clone();
-                (
-                    GuardMeasure::LoadStopped,
-                    name,
-                    Relief::Load(model.id, error),
-                )
-            }
-            (Measure::EndWorker, SlotState::Loaded(engine)) => {
-                let name = engine.model.name.clone();
-                let relief = Relief::Worker(engine, interruption::OUT_OF_MEMORY);
-                (GuardMeasure::WorkerEnded, name, relief)
-            }
-            _ => return,
+        let Some((measure, name, relief)) = giving_way(measure, state) else {
+            return;
         };
-        let (measure, name, relief) = told;
         if self.relieve(measure, &name, relief, 0).await {
             self.taken = Some((self.level, Instant::now()));
         }
@@ -161,6 +141,34 @@ impl Watch {
             drop(self.notices.send(notice));
         }
         done
+    }
+}
+
+/// What gives way, what that is called, and the model's name.
+fn giving_way(measure: Measure, state: SlotState) -> Option<(GuardMeasure, String, Relief)> {
+    match (measure, state) {
+        (Measure::StopLoad, SlotState::Loading { model, .. }) => {
+            let error = Error::load_stopped(&model.name);
+            let relief = Relief::Load(model.id, error);
+            Some((GuardMeasure::LoadStopped, model.name, relief))
+        }
+        (Measure::UnloadIdle, SlotState::Loaded(engine)) => {
+            let name = engine.model.name.clone();
+            let relief = Relief::Idle(engine, HANDED_OUT);
+            Some((GuardMeasure::UnloadedForMemory, name, relief))
+        }
+        (Measure::EndWorker, SlotState::Loaded(engine)) => {
+            let name = engine.model.name.clone();
+            // It may have been handed out just now, and nobody writes with it yet.
+            Some(if engine.uses.idle_for().is_some() {
+                let relief = Relief::Idle(engine, Duration::ZERO);
+                (GuardMeasure::UnloadedForMemory, name, relief)
+            } else {
+                let relief = Relief::Worker(engine, interruption::OUT_OF_MEMORY);
+                (GuardMeasure::WorkerEnded, name, relief)
+            })
+        }
+        _ => None,
     }
 }
 
