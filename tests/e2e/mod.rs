@@ -7,6 +7,7 @@ mod answer;
 mod closing;
 mod database;
 mod display;
+mod guard;
 mod hub;
 mod keyboard;
 mod light;
