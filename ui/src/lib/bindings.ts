@@ -695,7 +695,7 @@ export type LoadPlan = {
 	weights_bytes: number,
 	/**  Keys and values at that context window. */
 	kv_cache_bytes: number,
-	/**  Buffers. */
+	/**  Buffers, and the worker itself with its tokenizer. */
 	scratch_bytes: number,
 	/**  All of it. */
 	total_bytes: number,
