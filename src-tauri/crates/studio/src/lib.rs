@@ -57,7 +57,7 @@ pub use library::{Freed, LibraryView, library_of};
 pub use light::{Light, LightState};
 pub use meter::{GenerationNow, GenerationStage};
 pub use monitor::{EventKind, MonitorEvent, MonitorNow, Span, Timeline};
-pub use paths::Paths;
+pub use paths::{Paths, machine_from_environment};
 pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
