@@ -11,6 +11,8 @@ import { GIB } from "./fixtures";
 
 const rust = vi.hoisted(() => ({
   timeline: vi.fn<(...args: unknown[]) => Promise<unknown>>(),
+  monitorNow: vi.fn<() => Promise<unknown>>(() => Promise.resolve({ status: "ok", data: null })),
+  throughputByModel: vi.fn(() => Promise.resolve({ status: "ok", data: [] })),
   unloadModel: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
 }));
 vi.mock("../src/lib/bindings", () => ({ commands: rust, events: {} }));

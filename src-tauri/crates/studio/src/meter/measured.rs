@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 /// What was measured of one generation. What is not known is absent, never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, specta::Type)]
-#[serde(default)]
 pub struct Measured {
     /// Energy for each token after the first, in joules: the power that the machine reports, over the time from the first
     /// token to the last, in equal shares with the generations that worked beside it. On a machine with GPUs it is theirs,
