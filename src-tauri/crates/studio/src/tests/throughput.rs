@@ -188,6 +188,23 @@ async fn the_bandwidth_is_measured_again_when_nothing_runs() {
 }
 
 #[tokio::test]
+async fn a_bandwidth_that_was_measured_while_something_ran_is_used_and_not_kept() {
+    let place = Place::new();
+    let mut desk = place.desk().await;
+    let mut asked = desk.send(None, "one");
+    let mut worker = desk.loaded().await;
+    let (id, _) = worker.request().await;
+    worker.prefill(id).await;
+    asked.prefill().await;
+    assert!(desk.studio.inner.bandwidth.get().await.is_some());
+    assert_eq!(desk.studio.inner.bandwidth.kept().await, None);
+    worker.finish(id, FinishReason::EndOfTurn).await;
+    asked.finished().await;
+    let first = desk.studio.inner.bandwidth.get().await;
+    assert_eq!(desk.studio.inner.bandwidth.kept().await, first);
+}
+
+#[tokio::test]
 async fn going_on_measures_anew_and_a_refusal_gives_back_what_there_was() {
     let place = Place::new();
     draw(&place, Some(60));
