@@ -24,6 +24,7 @@ const rust = vi.hoisted(() => ({
   monitorNow: vi.fn<(...args: unknown[]) => Promise<unknown>>(),
   stopGeneration: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
   restartModel: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
+  throughputByModel: vi.fn(() => Promise.resolve({ status: "ok", data: [] })),
   unloadModel: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
 }));
 vi.mock("../src/lib/bindings", () => ({ commands: rust, events: {} }));

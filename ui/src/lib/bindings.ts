@@ -27,16 +27,10 @@ export const commands = {
 	continueMessage: (messageId: MessageId, events: Channel<ChatEvent>) => typedError<null, Error>(__TAURI_INVOKE("continue_message", { messageId, events })),
 	/**  Stops the answer that is being written in a conversation. */
 	stopGeneration: (conversationId: ConversationId) => typedError<null, Error>(__TAURI_INVOKE("stop_generation", { conversationId })),
-	/**  Whether a model may be loaded like this, and what would help if not. */
-	admission: (modelId: ModelId, wish: LoadWish) => typedError<Admission, Error>(__TAURI_INVOKE("admission", { modelId, wish })),
-	/**  Loads a model in place of the loaded one; without a wish as Wick would. */
-	loadModel: (modelId: ModelId, wish: LoadWish | null) => typedError<null, Error>(__TAURI_INVOKE("load_model", { modelId, wish })),
+	/**  Loads a model in place of the loaded one. */
+	loadModel: (modelId: ModelId) => typedError<null, Error>(__TAURI_INVOKE("load_model", { modelId })),
 	/**  Gives the loaded model's memory back. */
 	unloadModel: () => typedError<null, Error>(__TAURI_INVOKE("unload_model")),
-	/**  What is set about memory. */
-	memorySettings: () => typedError<MemorySettings, Error>(__TAURI_INVOKE("memory_settings")),
-	/**  Sets when idle models go, and what stays free for the desktop. */
-	setMemorySettings: (choice: MemoryChoice) => typedError<null, Error>(__TAURI_INVOKE("set_memory_settings", { choice })),
 	/**  The loaded model, the memory and the throughput. */
 	status: () => typedError<Status, Error>(__TAURI_INVOKE("status")),
 	/**  What was read of the machine in a stretch of time that ends now, as far as it is newer than `since_ms`. */
@@ -45,6 +39,12 @@ export const commands = {
 	monitorNow: () => typedError<MonitorNow, Error>(__TAURI_INVOKE("monitor_now")),
 	/**  Ends the worker of the loaded model and loads the model again. */
 	restartModel: () => typedError<null, Error>(__TAURI_INVOKE("restart_model")),
+	/**  What is usual for each model. */
+	throughputByModel: () => typedError<ThroughputByModel[], Error>(__TAURI_INVOKE("throughput_by_model")),
+	/**  Writes the throughput of all answers into a new file among the person's downloads, and says where it is. */
+	exportThroughput: (format: ExportFormat) => typedError<string, Error>(__TAURI_INVOKE("export_throughput", { format })),
+	/**  Measures how fast this machine reads its memory. */
+	measureBandwidth: () => typedError<MemoryBandwidth, Error>(__TAURI_INVOKE("measure_bandwidth")),
 	/**  A page of what the hub has. */
 	searchHub: (query: SearchQuery, next: string | null) => typedError<SearchPage, Error>(__TAURI_INVOKE("search_hub", { query, next })),
 	/**  What we would take ourselves. */
@@ -106,22 +106,10 @@ export const commands = {
 /** Events */
 export const events = {
 	downloadsChanged: makeEvent<DownloadsChanged, DownloadsChanged>("downloads-changed"),
-	guardActed: makeEvent<GuardActed, GuardActed>("guard-acted"),
 	statusChanged: makeEvent<StatusChanged, StatusChanged>("status-changed"),
 };
 
 /* Types */
-/**  Whether it may be loaded. */
-export type Admission = 
-/**  It may. */
-{ type: "admitted"; 
-/**  What it takes; `None` where it plainly fits or can't be told, and nothing was planned. */
-plan: LoadPlan | null } | 
-/**  It may not. */
-{ type: "refused"; 
-/**  Why, and what would help. */
-refusal: LoadRefusal };
-
 /**  A model to begin with. */
 export type CatalogEntry = {
 	/**  What it is good for. */
@@ -206,6 +194,23 @@ export type ConversationSummary = {
 	title: string,
 	/**  When something was last said in it, in milliseconds since 1970. */
 	updated_at_ms: number,
+};
+
+/**
+ *  The most that the memory allows the loaded model to decode.
+ * 
+ *  Every token of a lone sequence reads all weights that are active and all that the KV cache holds for it, so the rate is
+ *  at most bandwidth ÷ bytes per token. A model that fits into a processor's cache may do better.
+ */
+export type DecodeLimit = {
+	/**  As measured on this machine. */
+	bandwidth_bytes_per_second: number,
+	/**  What decoding the next token reads, at the context that is used now. */
+	bytes_per_token: number,
+	/**  The one over the other. */
+	tokens_per_second: number,
+	/**  How much of it is reached now, 1 for all; absent unless a single generation works, and it decodes. */
+	live_share: number | null,
 };
 
 /**  A disk, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
@@ -370,6 +375,13 @@ export type EventKind =
 "downloaded" | 
 /**  A GPU slowed itself down. */
 "throttled";
+
+/**  The form of an export. */
+export type ExportFormat = 
+/**  A line for each answer, as RFC 4180 has it, the units in the names of the columns. */
+"csv" | 
+/**  An array with an object for each answer. */
+"json";
 
 /**  What a file's content is known by, in small hexadecimal letters; also the name of its blob in the cache. */
 export type FileHash = 
@@ -537,7 +549,7 @@ export type GpuReading = {
 	memory: GpuMemory | null,
 	/**  Share of the driver's last sample period (a sixth of a second to a second) in which a kernel ran, 0 to 1. */
 	utilization: number | null,
-	/**  The same for reading and writing memory. Integrated ones always say 0, which counts as not reported. */
+	/**  The same for reading and writing memory. */
 	memory_utilization: number | null,
 	/**  Clock of the multiprocessors. */
 	sm_clock_mhz: number | null,
@@ -559,30 +571,6 @@ export type GpuReading = {
 	driver: string | null,
 	/**  The newest CUDA that the driver knows: `13.0`. */
 	cuda_driver: string | null,
-};
-
-/**  The guard had a model give way. */
-export type GuardActed = GuardNotice;
-
-/**  What gave way. */
-export type GuardMeasure = 
-/**  A model that nobody had used for long was unloaded. */
-"idle_unloaded" | 
-/**  A model that nobody used was unloaded, since memory ran short. */
-"unloaded_for_memory" | 
-/**  A load was stopped, since memory ran short. */
-"load_stopped" | 
-/**  A model that was writing was ended, since memory was nearly used up. */
-"worker_ended";
-
-/**  That something gave way. */
-export type GuardNotice = {
-	/**  What did. */
-	measure: GuardMeasure,
-	/**  The model's name. */
-	name: string,
-	/**  What happened, why, and what was kept. */
-	message: string,
 };
 
 /**  From one minute of the day until another, which may be on the next day. */
@@ -626,15 +614,6 @@ export type Kept = {
 	/**  Why, in words: `also used by …`. */
 	because: string,
 };
-
-/**  How keys and values are kept. */
-export type KvType = 
-/**  4 bytes an element; for comparisons. */
-"f32" | 
-/**  2 bytes an element. */
-"f16" | 
-/**  34 bytes for 32 elements: about half of F16, and a little less exact. */
-"q8_0";
 
 /**  A file or a link that is deleted. */
 export type Leaving = {
@@ -687,58 +666,27 @@ export type LightState =
 /**  It does not come further. */
 "stuck";
 
-/**  What a load takes, in bytes. */
-export type LoadPlan = {
-	/**  The context window that was planned with, in tokens. */
-	context_tokens: number,
-	/**  Weights, as they lie in memory. */
-	weights_bytes: number,
-	/**  Keys and values at that context window. */
-	kv_cache_bytes: number,
-	/**  Buffers, and the worker itself with its tokenizer. */
-	scratch_bytes: number,
-	/**  All of it. */
-	total_bytes: number,
+/**  What was measured of one generation. What is not known is absent, never zero. */
+export type Measured = {
+	/**
+	 *  Energy for each token after the first, in joules: the power that the machine reports, over the time from the first
+	 *  token to the last, in equal shares with the generations that worked beside it. On a machine with GPUs it is theirs,
+	 *  else the processor packages'. Absent where no power is reported at some moment of it, and for answers too short for
+	 *  a reading.
+	 */
+	energy_joules_per_token: number | null,
+	/**
+	 *  Decode rate over the most that the memory allows: bandwidth over the bytes that a token reads at the mean length of
+	 *  its context. Absent unless it decoded alone: sequences that run together read the weights once for all, so that no
+	 *  share of one memory belongs to one of them.
+	 */
+	limit_share: number | null,
 };
 
-/**  Why a load was refused, and what would help. */
-export type LoadRefusal = {
-	/**  The model's name. */
-	name: string,
-	/**  What it takes. */
-	plan: LoadPlan,
-	/**  What there is for it: available memory, with that of `replaces`, less the reserve. */
-	room_bytes: number,
-	/**  What is missing. */
-	missing_bytes: number,
-	/**  What stays free for the desktop. */
-	reserve_bytes: number,
-	/**  The model that would make place for it, and still is loaded. */
-	replaces: string | null,
-	/**  What would help, each planned and found to fit, the best first; `Anyway` is always the last. */
-	offers: Offer[],
-};
-
-/**  How somebody wishes a model to be loaded. The default leaves everything to Wick. */
-export type LoadWish = {
-	/**  The context window of each sequence, in tokens; `None` is what the model was trained for, as far as memory goes. */
-	context_tokens: number | null,
-	/**  Sequences that run together at full length; `None` is one, with more as far as memory goes. */
-	parallel: number | null,
-	/**  How keys and values are kept; `None` is F16. */
-	kv_type: KvType | null,
-	/**  What float weights are turned into; `None` leaves them. */
-	quantize: Quantize | null,
-	/**  Even if it does not fit. */
-	anyway: boolean,
-};
-
-/**  What can be set about memory, as the window sends it. */
-export type MemoryChoice = {
-	/**  A model that nobody uses for so many minutes is unloaded; 0 is never. */
-	idle_minutes: number,
-	/**  Bytes kept free for the desktop; `None` is what is usual. */
-	reserve_bytes: number | null,
+/**  What this machine's memory gives. */
+export type MemoryBandwidth = {
+	/**  Read by all cores together. */
+	bytes_per_second: number,
 };
 
 /**
@@ -791,14 +739,6 @@ export type MemoryReading = {
 	page_cache_bytes: number,
 };
 
-/**  What is set about memory, as the window shows it. */
-export type MemorySettings = {
-	/**  What holds. */
-	choice: MemoryChoice,
-	/**  Bytes kept free where nothing is set. */
-	usual_reserve_bytes: number,
-};
-
 /**  One message. */
 export type Message = {
 	/**  Its name. */
@@ -821,6 +761,8 @@ export type Message = {
 	finish_reason: FinishReason | null,
 	/**  Where the time of its last generation went. */
 	timings: Timings | null,
+	/**  What else was measured of it; absent when nothing was. */
+	measured: Measured | null,
 	/**  When it was begun, in milliseconds since 1970. */
 	created_at_ms: number,
 	/**  All messages of this role after the same parent, itself included, oldest first. */
@@ -933,6 +875,10 @@ export type MonitorNow = {
 	programs: Program[],
 	/**  The generations that run or wait, in the order in which they began. */
 	generations: GenerationNow[],
+	/**  What was measured of the generation that finished last, since the start of the app. */
+	last_measured: Measured | null,
+	/**  What the memory allows the loaded model at its present context. */
+	limit: DecodeLimit | null,
 };
 
 /**  A network, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
@@ -946,29 +892,6 @@ export type NetworkReading = {
 	/**  Sent. */
 	sent_bytes_per_second: number | null,
 };
-
-/**  A way to load it all the same. */
-export type Offer = {
-	/**  What is different. */
-	change: OfferedChange,
-	/**  What to ask for. */
-	wish: LoadWish,
-	/**  What it takes then. */
-	plan: LoadPlan,
-};
-
-/**  What an offer changes. */
-export type OfferedChange = 
-/**  The context window is smaller. */
-"context" | 
-/**  Keys and values are kept in half the bytes. */
-"kv_type" | 
-/**  Float weights are quantized while they are loaded. */
-"quantize" | 
-/**  Several of these. */
-"several" | 
-/**  Nothing: it does not fit, and is loaded. */
-"anyway";
 
 /**  A program: all processes of one name. */
 export type Program = {
@@ -992,13 +915,6 @@ export type Purpose =
 "small" | 
 /**  Seeing pictures, with a projector. */
 "vision";
-
-/**  What float weights are turned into while a model is loaded. */
-export type Quantize = 
-/**  34 bytes for 32 weights. */
-"q8_0" | 
-/**  144 bytes for 256 weights. */
-"q4_k";
 
 /**  The machine at one moment. */
 export type Reading = {
@@ -1222,6 +1138,24 @@ export type Throughput = {
 	context_used_tokens: number | null,
 	/**  Timings of the generation that finished last, since the start of the app. */
 	last: Timings | null,
+};
+
+/**  What is usual for a model: medians, by nearest rank, over its answers that have the figure. */
+export type ThroughputByModel = {
+	/**  Its name. */
+	model: string,
+	/**  Its answers that have timings. */
+	answers: number,
+	/**  Tokens a second after the first. */
+	decode_tokens_per_second: number | null,
+	/**  From the arrival of the request to the first token. */
+	ttft_ms: number | null,
+	/**  Tokens of the prompt a second. */
+	prefill_tokens_per_second: number | null,
+	/**  Energy for each token, in joules. */
+	energy_joules_per_token: number | null,
+	/**  Share of the most that the memory allows, 1 for all. */
+	limit_share: number | null,
 };
 
 /**  A stretch of the past. All columns are as long as `at_ms`, which rises; what was not known is `null`, never zero. */

@@ -13,6 +13,7 @@ mod models;
 mod monitor;
 mod status;
 mod stop;
+mod throughput;
 
 use crate::worker::EngineSource;
 use crate::{
