@@ -29,6 +29,7 @@ mod slot;
 mod startup;
 mod status;
 mod store;
+mod tell;
 mod verdict;
 mod worker;
 
@@ -57,6 +58,7 @@ pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
 pub use telemetry::{Machine, MemoryPool};
+pub use tell::{Snapshot, readings_socket};
 pub use verdict::{Fit, Room, Verdict};
 
 use discover::Shown;
@@ -74,6 +76,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::Store;
+use tell::Telling;
 use tokio::sync::{Mutex, Notify, watch};
 use worker::EngineSource;
 
@@ -106,6 +109,7 @@ struct Inner {
     /// How often somebody asked for verdicts.
     judging: watch::Sender<u64>,
     source: EngineSource,
+    telling: Telling,
     closing: watch::Sender<bool>,
 }
 
@@ -146,6 +150,7 @@ impl Studio {
             meter,
             sampler: Sampler::new(machine, gauges, monitor.clone(), changed, closing_seen),
             monitor,
+            telling: Telling::default(),
             closing,
         };
         Self {
@@ -170,6 +175,7 @@ impl Studio {
         self.inner.closing.send_replace(true);
         let in_order = async {
             self.inner.running.all_over().await;
+            self.inner.telling.over().await;
             self.inner.models.slot().closed().await;
             if let Some(downloads) = self.inner.downloads.get() {
                 downloads.closed().await;

@@ -12,6 +12,7 @@ mod models;
 mod monitor;
 mod status;
 mod stop;
+mod tell;
 
 use crate::worker::EngineSource;
 use crate::{
