@@ -98,6 +98,7 @@ fn start(app: &AppHandle, paths: Paths, instance: Instance) -> tauri::Result<()>
     app.manage(commands::chat::Asked::default());
     tauri::async_runtime::spawn(tell_status(app.clone(), studio.clone()));
     tauri::async_runtime::spawn(tell_guard(app.clone(), studio.clone()));
+    tauri::async_runtime::spawn(studio.tell_readings());
     tauri::async_runtime::spawn(tell_downloads(app.clone(), studio));
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
     instance.on_second_start({

@@ -32,6 +32,7 @@ mod slot;
 mod startup;
 mod status;
 mod store;
+mod tell;
 mod throughput;
 mod verdict;
 mod worker;
@@ -67,6 +68,7 @@ pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
 pub use telemetry::{Machine, MemoryPool};
+pub use tell::{Snapshot, readings_socket};
 pub use throughput::{AnswerThroughput, ThroughputByModel};
 pub use verdict::{Fit, Room, Verdict};
 
@@ -87,6 +89,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::Store;
+use tell::Telling;
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 use worker::EngineSource;
 
@@ -121,6 +124,7 @@ struct Inner {
     /// How often somebody asked for verdicts.
     judging: watch::Sender<u64>,
     source: EngineSource,
+    telling: Telling,
     closing: watch::Sender<bool>,
 }
 
@@ -166,6 +170,7 @@ impl Studio {
             bandwidth,
             sampler: Sampler::new(machine, gauges, monitor.clone(), changed, closing_seen),
             monitor,
+            telling: Telling::default(),
             closing,
         };
         Self {
@@ -195,6 +200,7 @@ impl Studio {
         self.inner.closing.send_replace(true);
         let in_order = async {
             self.inner.running.all_over().await;
+            self.inner.telling.over().await;
             self.inner.models.slot().closed().await;
             if let Some(downloads) = self.inner.downloads.get() {
                 downloads.closed().await;

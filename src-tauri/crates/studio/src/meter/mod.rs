@@ -13,7 +13,7 @@ pub use measured::Measured;
 use crate::ConversationId;
 use energy::{Energy, MOST_GAP};
 use engine_api::Timings;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -21,7 +21,7 @@ use steps::Steps;
 use tokio::sync::Notify;
 
 /// A generation that runs or waits for its turn.
-#[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct GenerationNow {
     /// Where its answer is written.
     pub conversation: ConversationId,
@@ -39,7 +39,7 @@ pub struct GenerationNow {
 }
 
 /// How far a generation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, specta::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum GenerationStage {
     /// It waits for its turn.

@@ -13,6 +13,7 @@ mod models;
 mod monitor;
 mod status;
 mod stop;
+mod tell;
 mod throughput;
 
 use crate::worker::EngineSource;
