@@ -189,7 +189,7 @@ impl Own {
         let now = MonitorNow {
             reading: self.reader.read(self.began.elapsed()),
             programs: self.programs.clone(),
-            generations: Vec::new(),
+            ..MonitorNow::default()
         };
         Seen {
             status: None,
