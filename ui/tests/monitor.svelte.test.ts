@@ -58,7 +58,13 @@ const timeline = (at_ms: number[], rest: Partial<Timeline> = {}): Timeline => {
   };
 };
 const pool = {
-  ...{ total_bytes: 16 * GIB, weights_bytes: 4 * GIB, kv_cache_bytes: GIB, app_bytes: GIB / 4 },
+  ...{
+    total_bytes: 16 * GIB,
+    weights_bytes: 4 * GIB,
+    kv_cache_bytes: GIB,
+    scratch_bytes: 0,
+    app_bytes: GIB / 4,
+  },
   ...{ other_bytes: 3 * GIB, page_cache_bytes: 2 * GIB, free_bytes: 5.75 * GIB },
 };
 const quiet = { running: false, decode_tokens_per_second: null, context_used_tokens: null, last: null };
@@ -181,7 +187,12 @@ describe("the monitor", () => {
     expect(find("chart-temperature")?.textContent).toMatch(/50 °C/);
     expect(find("chart-gpu")).toBeNull();
     expect(find("chart-power")).toBeNull();
-    expect(drawn.charts).toContainEqual(["Other programs", "Rest of Wick", "KV cache", "Weights"]);
+    expect(drawn.charts).toContainEqual([
+      "Other programs",
+      "Buffers and the rest of Wick",
+      "KV cache",
+      "Weights",
+    ]);
   });
   it("says what happened, the newest first", async () => {
     const events = [event(1), event(2, { kind: "load_failed", subject: "Broken" })];

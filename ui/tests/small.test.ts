@@ -56,12 +56,14 @@ describe("routes", () => {
 
 describe("memory", () => {
   const pool = {
-    ...{ total_bytes: 100, weights_bytes: 40, kv_cache_bytes: 10, app_bytes: 5 },
+    ...{ total_bytes: 100, weights_bytes: 40, kv_cache_bytes: 10, scratch_bytes: 2, app_bytes: 3 },
     ...{ other_bytes: 15, page_cache_bytes: 10, free_bytes: 20 },
   };
-  it("has six parts that are the whole", () => {
+  it("has seven parts that are the whole", () => {
     const parts = memoryParts(pool);
-    expect(parts.map((part) => part.key)).toEqual(["weights", "kv", "app", "other", "cache", "free"]);
+    expect(parts.map((part) => part.key)).toEqual([
+      ...["weights", "kv", "scratch", "app", "other", "cache", "free"],
+    ]);
     expect(parts.reduce((sum, part) => sum + (part.bytes ?? 0), 0)).toBe(pool.total_bytes);
   });
   it("does not count the page cache as used", () => expect(usedBytes(pool)).toBe(70));

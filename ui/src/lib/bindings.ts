@@ -795,9 +795,9 @@ export type MemoryChoice = {
 };
 
 /**
- *  The memory of the machine in six parts, in bytes.
+ *  The memory of the machine in seven parts, in bytes.
  * 
- *  Invariant: the six parts add up to `total_bytes`. They come from readings taken one after the other, so where they
+ *  Invariant: the seven parts add up to `total_bytes`. They come from readings taken one after the other, so where they
  *  contradict one another, the later field in the order of [`MemoryPool::divide`] gives way.
  */
 export type MemoryPool = {
@@ -807,6 +807,8 @@ export type MemoryPool = {
 	weights_bytes: number,
 	/**  Keys and values of loaded models. */
 	kv_cache_bytes: number,
+	/**  Buffers that loaded models compute with. */
+	scratch_bytes?: number,
 	/**  The rest of this app, its workers included. */
 	app_bytes: number,
 	/**  Other programs and the kernel. */
@@ -946,7 +948,9 @@ name: string;
 /**  Bytes of weights read so far. */
 done_bytes: number; 
 /**  Bytes of weights in the file. */
-total_bytes: number } | 
+total_bytes: number; 
+/**  Bytes a second since it began; `None` until that says something. */
+rate_bytes_per_second: number | null } | 
 /**  A model is loaded. */
 { type: "loaded"; 
 /**  Which. */

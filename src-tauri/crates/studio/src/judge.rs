@@ -197,7 +197,7 @@ impl Studio {
     /// What the machine has for a model.
     async fn room(&self) -> Room {
         let memory = self.status().memory;
-        let loaded = memory.weights_bytes + memory.kv_cache_bytes;
+        let loaded = memory.weights_bytes + memory.kv_cache_bytes + memory.scratch_bytes;
         let available = memory.free_bytes + memory.page_cache_bytes + loaded;
         let reserve = self.inner.models.guard().reserve_bytes(memory.total_bytes);
         let bandwidth = self.inner.bandwidth.get().await;

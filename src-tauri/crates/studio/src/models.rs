@@ -140,7 +140,7 @@ impl Models {
                 let held = *engine.worker.engine().memory().borrow();
                 Some(Replaced {
                     name: engine.model.name.clone(),
-                    bytes: held.weights_bytes.saturating_add(held.kv_cache_bytes),
+                    bytes: held.weights_bytes + held.kv_cache_bytes + held.scratch_bytes,
                 })
             }
         }

@@ -12,7 +12,7 @@ use crate::status::{Gauges, Status};
 use crate::store::now_ms;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use telemetry::{Machine, MemoryPool, Reading};
+use telemetry::{Machine, MemoryPool, NamedBytes, Reading};
 use tokio::sync::{Notify, watch};
 
 const BUSY_PERIOD: Duration = Duration::from_millis(250);
@@ -165,8 +165,11 @@ impl Task {
         MemoryPool::divide(
             reading,
             self.resident_bytes,
-            held.weights_bytes,
-            held.kv_cache_bytes,
+            NamedBytes {
+                weights_bytes: held.weights_bytes,
+                kv_cache_bytes: held.kv_cache_bytes,
+                scratch_bytes: held.scratch_bytes,
+            },
         )
     }
 }
@@ -198,6 +201,7 @@ fn differs_visibly(told: &Status, now: &Status) -> bool {
         || told.light != now.light
         || told.throughput != now.throughput
         || named(&told.memory) != named(&now.memory)
+        || moved(|pool| pool.scratch_bytes)
         || moved(|pool| pool.app_bytes)
         || moved(|pool| pool.other_bytes)
         || moved(|pool| pool.page_cache_bytes)
@@ -214,6 +218,7 @@ mod tests {
             total_bytes: 1 << 34,
             weights_bytes: 1 << 30,
             kv_cache_bytes: 1 << 20,
+            scratch_bytes: 1 << 21,
             app_bytes: 1 << 28,
             other_bytes: 1 << 32,
             page_cache_bytes: 1 << 31,
@@ -241,6 +246,7 @@ mod tests {
             name: "m".into(),
             done_bytes: 0,
             total_bytes: 1,
+            rate_bytes_per_second: None,
         }
     }
 

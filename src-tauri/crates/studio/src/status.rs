@@ -7,7 +7,7 @@ use crate::slot::{Slot, SlotState};
 use engine_api::{MemoryUse, Progress, Timings};
 use hub::ModelId;
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use telemetry::MemoryPool;
 
 /// What the top strip shows.
@@ -41,6 +41,8 @@ pub enum ModelStatus {
         /// Bytes of weights in the file.
         #[specta(type = u32)]
         total_bytes: u64,
+        /// Bytes a second since it began; `None` until that says something.
+        rate_bytes_per_second: Option<f64>,
     },
     /// A model is loaded.
     Loaded {
@@ -146,11 +148,22 @@ fn memory_use(state: &SlotState) -> Option<MemoryUse> {
     }
 }
 
+/// Over less time than this, or of nothing, a rate says nothing.
+const SHORTEST_LOAD: Duration = Duration::from_millis(200);
+
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn rate(bytes: u64, time: Duration) -> Option<f64> {
+    (bytes > 0 && time >= SHORTEST_LOAD).then(|| bytes as f64 / time.as_secs_f64())
+}
+
 fn model_status(state: SlotState) -> ModelStatus {
     match state {
         SlotState::Empty => ModelStatus::None,
         SlotState::Loading {
-            model, progress, ..
+            model,
+            began,
+            progress,
+            ..
         } => {
             let progress = *progress.borrow();
             ModelStatus::Loading {
@@ -158,6 +171,7 @@ fn model_status(state: SlotState) -> ModelStatus {
                 name: model.name,
                 done_bytes: progress.done_bytes,
                 total_bytes: progress.total_bytes,
+                rate_bytes_per_second: rate(progress.done_bytes, began.elapsed()),
             }
         }
         SlotState::Loaded(engine) => ModelStatus::Loaded {
@@ -173,5 +187,21 @@ fn model_status(state: SlotState) -> ModelStatus {
             name: model.name,
             error,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_has_a_rate_once_that_says_something() {
+        let check = |bytes, ms, expected| {
+            assert_eq!(rate(bytes, Duration::from_millis(ms)), expected);
+        };
+        check(0, 1000, None);
+        check(100, 199, None);
+        check(100, 200, Some(500.0));
+        check(3000, 2000, Some(1500.0));
     }
 }

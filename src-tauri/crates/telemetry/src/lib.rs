@@ -34,7 +34,7 @@ pub use error::Error;
 pub use gpu::{GpuAbsence, GpuMemory, GpuProcess, GpuReading, ThrottleReason};
 pub use machine::{Machine, Processor};
 pub use memory::MemoryReading;
-pub use pool::MemoryPool;
+pub use pool::{MemoryPool, NamedBytes};
 pub use programs::Program;
 pub use reader::Reader;
 pub use reading::{

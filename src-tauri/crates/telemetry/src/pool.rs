@@ -3,9 +3,9 @@
 use crate::MemoryReading;
 use serde::{Deserialize, Serialize};
 
-/// The memory of the machine in six parts, in bytes.
+/// The memory of the machine in seven parts, in bytes.
 ///
-/// Invariant: the six parts add up to `total_bytes`. They come from readings taken one after the other, so where they
+/// Invariant: the seven parts add up to `total_bytes`. They come from readings taken one after the other, so where they
 /// contradict one another, the later field in the order of [`MemoryPool::divide`] gives way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, specta::Type)]
 pub struct MemoryPool {
@@ -18,6 +18,10 @@ pub struct MemoryPool {
     /// Keys and values of loaded models.
     #[specta(type = u32)]
     pub kv_cache_bytes: u64,
+    /// Buffers that loaded models compute with.
+    #[specta(type = u32)]
+    #[serde(default)]
+    pub scratch_bytes: u64,
     /// The rest of this app, its workers included.
     #[specta(type = u32)]
     pub app_bytes: u64,
@@ -32,34 +36,48 @@ pub struct MemoryPool {
     pub free_bytes: u64,
 }
 
+/// What workers name of the memory that they hold, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NamedBytes {
+    /// Weights.
+    pub weights_bytes: u64,
+    /// Keys and values.
+    pub kv_cache_bytes: u64,
+    /// Buffers to compute with.
+    pub scratch_bytes: u64,
+}
+
+impl NamedBytes {
+    fn sum(&self) -> u64 {
+        let parts = [self.weights_bytes, self.kv_cache_bytes, self.scratch_bytes];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
 impl MemoryPool {
-    /// Divides the machine's memory. `app_resident_bytes` is what all processes of Wick hold, workers included;
-    /// `weights_bytes` and `kv_cache_bytes` are the shares of it that the workers can name.
+    /// Divides the machine's memory. `app_resident_bytes` is what all processes of Wick hold, workers included; `named`
+    /// are the shares of it that the workers can name.
     ///
-    /// First come free memory and page cache, then weights, then KV cache, then the rest of the app; what then remains
-    /// is other programs and the kernel.
-    pub fn divide(
-        reading: &MemoryReading,
-        app_resident_bytes: u64,
-        weights_bytes: u64,
-        kv_cache_bytes: u64,
-    ) -> Self {
+    /// First come free memory and page cache, then weights, KV cache and scratch, then the rest of the app; what then
+    /// remains is other programs and the kernel.
+    pub fn divide(reading: &MemoryReading, app_resident_bytes: u64, named: NamedBytes) -> Self {
         let mut left_bytes = reading.total_bytes;
         let mut take = |wanted_bytes: u64| {
             let taken_bytes = wanted_bytes.min(left_bytes);
             left_bytes -= taken_bytes;
             taken_bytes
         };
-        let named_bytes = weights_bytes.saturating_add(kv_cache_bytes);
         let free_bytes = take(reading.free_bytes);
         let page_cache_bytes = take(reading.page_cache_bytes);
-        let weights_bytes = take(weights_bytes);
-        let kv_cache_bytes = take(kv_cache_bytes);
-        let app_bytes = take(app_resident_bytes.saturating_sub(named_bytes));
+        let weights_bytes = take(named.weights_bytes);
+        let kv_cache_bytes = take(named.kv_cache_bytes);
+        let scratch_bytes = take(named.scratch_bytes);
+        let app_bytes = take(app_resident_bytes.saturating_sub(named.sum()));
         Self {
             total_bytes: reading.total_bytes,
             weights_bytes,
             kv_cache_bytes,
+            scratch_bytes,
             app_bytes,
             other_bytes: left_bytes,
             page_cache_bytes,
@@ -82,10 +100,11 @@ mod tests {
         }
     }
 
-    fn parts(pool: &MemoryPool) -> [u64; 6] {
+    fn parts(pool: &MemoryPool) -> [u64; 7] {
         [
             pool.weights_bytes,
             pool.kv_cache_bytes,
+            pool.scratch_bytes,
             pool.app_bytes,
             pool.other_bytes,
             pool.page_cache_bytes,
@@ -93,28 +112,37 @@ mod tests {
         ]
     }
 
+    fn named_bytes([weights_bytes, kv_cache_bytes, scratch_bytes]: [u64; 3]) -> NamedBytes {
+        NamedBytes {
+            weights_bytes,
+            kv_cache_bytes,
+            scratch_bytes,
+        }
+    }
+
     #[test]
     fn each_part_is_what_its_name_says() {
-        let check = |free, cache, app, weights, kv, expected: [u64; 6]| {
-            let pool = MemoryPool::divide(&reading(100, free, cache), app, weights, kv);
+        let check = |free, cache, app, named: [u64; 3], expected: [u64; 7]| {
+            let named = named_bytes(named);
+            let pool = MemoryPool::divide(&reading(100, free, cache), app, named);
             assert_eq!(parts(&pool), expected);
         };
-        // weights, KV cache, rest of the app, others, page cache, free
-        check(20, 10, 40, 25, 5, [25, 5, 10, 30, 10, 20]);
-        check(20, 10, 0, 0, 0, [0, 0, 0, 70, 10, 20]);
+        // weights, KV cache, scratch, rest of the app, others, page cache, free
+        check(20, 10, 40, [25, 5, 3], [25, 5, 3, 7, 30, 10, 20]);
+        check(20, 10, 0, [0, 0, 0], [0, 0, 0, 0, 70, 10, 20]);
         // The app's reading is older than the worker's.
-        check(20, 10, 20, 25, 5, [25, 5, 0, 40, 10, 20]);
+        check(20, 10, 20, [25, 5, 0], [25, 5, 0, 0, 40, 10, 20]);
         // Readings that contradict one another: nothing goes below zero.
-        check(60, 60, 40, 25, 5, [0, 0, 0, 0, 40, 60]);
-        check(20, 10, 90, 25, 5, [25, 5, 40, 0, 10, 20]);
+        check(60, 60, 40, [25, 5, 1], [0, 0, 0, 0, 0, 40, 60]);
+        check(20, 10, 90, [25, 5, 0], [25, 5, 0, 40, 0, 10, 20]);
     }
 
     proptest! {
         #[test]
         fn any_readings_add_up_to_the_total(
-            total: u64, free: u64, cache: u64, app: u64, weights: u64, kv: u64,
+            total: u64, free: u64, cache: u64, app: u64, named: [u64; 3],
         ) {
-            let pool = MemoryPool::divide(&reading(total, free, cache), app, weights, kv);
+            let pool = MemoryPool::divide(&reading(total, free, cache), app, named_bytes(named));
             let sum: u128 = parts(&pool).into_iter().map(u128::from).sum();
             prop_assert_eq!(sum, u128::from(total));
             prop_assert_eq!(pool.total_bytes, total);

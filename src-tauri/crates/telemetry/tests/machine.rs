@@ -177,7 +177,7 @@ fn this_machine_and_this_process() {
     assert!(machine.peak_resident_bytes(me).expect("alive") >= own_bytes / 2);
     let memory = machine.memory().expect("a Linux machine");
     assert!(own_bytes < memory.total_bytes);
-    let pool = MemoryPool::divide(&memory, own_bytes, 0, 0);
+    let pool = MemoryPool::divide(&memory, own_bytes, telemetry::NamedBytes::default());
     assert!(
         pool.app_bytes == own_bytes && pool.other_bytes > 0,
         "{pool:?}"

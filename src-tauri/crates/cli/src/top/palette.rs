@@ -9,6 +9,7 @@ use ratatui::style::{Color, Modifier, Style};
 pub(super) enum Part {
     Weights,
     KvCache,
+    Scratch,
     App,
     Other,
     PageCache,
@@ -87,6 +88,7 @@ impl Palette {
         let (ground, text) = match part {
             Part::Weights => (EMBER, DARK),
             Part::KvCache => (AMBER, DARK),
+            Part::Scratch => (Color::Indexed(179), DARK),
             Part::App => (Color::Indexed(131), LIGHT),
             Part::Other => (Color::Indexed(67), LIGHT),
             Part::PageCache => (Color::Indexed(240), LIGHT),
@@ -108,6 +110,7 @@ fn sign(part: Part) -> char {
     match part {
         Part::Weights => '#',
         Part::KvCache => '=',
+        Part::Scratch => '~',
         Part::App => '+',
         Part::Other => '%',
         Part::PageCache => ':',

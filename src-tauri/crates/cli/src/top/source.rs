@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use studio::{Machine, MemoryPool, MonitorNow, Snapshot, Status, readings_socket};
-use telemetry::{Program, Reader};
+use telemetry::{NamedBytes, Program, Reader};
 
 /// The time between two looks.
 pub(super) const PERIOD: Duration = Duration::from_millis(250);
@@ -52,7 +52,7 @@ impl Seen {
     /// The memory in its parts. Without Wick, programs are one part.
     pub(crate) fn pool(&self) -> MemoryPool {
         let memory = self.now.reading.memory;
-        let alone = || memory.map(|memory| MemoryPool::divide(&memory, 0, 0, 0));
+        let alone = || memory.map(|memory| MemoryPool::divide(&memory, 0, NamedBytes::default()));
         let status = self.status.as_ref().map(|status| status.memory);
         status.or_else(alone).unwrap_or_default()
     }

@@ -46,7 +46,10 @@ impl Point {
         if memory.total_bytes > 0 {
             point.set(Column::Weights, Some(bytes(memory.weights_bytes)));
             point.set(Column::KvCache, Some(bytes(memory.kv_cache_bytes)));
-            point.set(Column::App, Some(bytes(memory.app_bytes)));
+            point.set(
+                Column::App,
+                Some(bytes(memory.app_bytes + memory.scratch_bytes)),
+            );
             point.set(Column::Other, Some(bytes(memory.other_bytes)));
             point.set(Column::PageCache, Some(bytes(memory.page_cache_bytes)));
         }

@@ -14,7 +14,7 @@ use engine_api::{EngineError, LoadOptions, LoadProgress, LoadedModel};
 use hub::{Model, ModelId};
 use owner::Owner;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use uses::Uses;
 
@@ -68,6 +68,7 @@ pub(crate) enum SlotState {
     Loading {
         model: Model,
         wish: LoadWish,
+        began: Instant,
         progress: watch::Receiver<LoadProgress>,
     },
     Loaded(Arc<LoadedEngine>),

@@ -15,6 +15,7 @@ use hub::{Model, ModelId};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 #[derive(Debug)]
@@ -237,6 +238,7 @@ impl Owner {
             waiting,
         }));
         self.publish(SlotState::Loading {
+            began: Instant::now(),
             model,
             wish,
             progress,

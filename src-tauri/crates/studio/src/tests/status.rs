@@ -31,7 +31,7 @@ async fn the_memory_is_divided_with_what_the_worker_says() {
         weights_bytes: 150 << 10,
         kv_cache_bytes: 50 << 10,
         context_used_tokens: 77,
-        scratch_bytes: 0,
+        scratch_bytes: 20 << 10,
     };
     worker.report(&Report::Memory(held)).await;
     let is_there = |status: &Status| {
@@ -45,7 +45,8 @@ async fn the_memory_is_divided_with_what_the_worker_says() {
         total_bytes: 1000 << 10,
         weights_bytes: 150 << 10,
         kv_cache_bytes: 50 << 10,
-        app_bytes: 100 << 10,
+        scratch_bytes: 20 << 10,
+        app_bytes: 80 << 10,
         other_bytes: 400 << 10,
         page_cache_bytes: 200 << 10,
         free_bytes: 100 << 10,

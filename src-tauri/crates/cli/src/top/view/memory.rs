@@ -15,13 +15,20 @@ fn parts(pool: &MemoryPool, alone: bool) -> Vec<(Part, &'static str, u64)> {
     let all = [
         (Part::Weights, "Weights", pool.weights_bytes),
         (Part::KvCache, "KV cache", pool.kv_cache_bytes),
+        (Part::Scratch, "Buffers", pool.scratch_bytes),
         (Part::App, "Rest of Wick", pool.app_bytes),
         (Part::Other, programs, pool.other_bytes),
         (Part::PageCache, "Page cache", pool.page_cache_bytes),
         (Part::Free, "Free", pool.free_bytes),
     ];
     // Without Wick nobody knows its parts.
-    let known = |part: Part| !alone || !matches!(part, Part::Weights | Part::KvCache | Part::App);
+    let known = |part: Part| {
+        !alone
+            || !matches!(
+                part,
+                Part::Weights | Part::KvCache | Part::Scratch | Part::App
+            )
+    };
     all.into_iter().filter(|(part, ..)| known(*part)).collect()
 }
 
@@ -30,6 +37,7 @@ fn used_bytes(pool: &MemoryPool) -> u64 {
     let parts = [
         pool.weights_bytes,
         pool.kv_cache_bytes,
+        pool.scratch_bytes,
         pool.app_bytes,
         pool.other_bytes,
     ];

@@ -90,6 +90,7 @@ fn held(status: &Status) -> Option<Row> {
     let MemoryPool {
         weights_bytes,
         kv_cache_bytes,
+        scratch_bytes,
         ..
     } = status.memory;
     let used = status.throughput.context_used_tokens.unwrap_or(0);
@@ -97,9 +98,11 @@ fn held(status: &Status) -> Option<Row> {
         figures::bytes(weights_bytes),
         figures::bytes(kv_cache_bytes),
     );
+    let buffers = figures::bytes(scratch_bytes);
     let context = format!("context {} of {}", count(used), count(context_tokens));
     let share = share(used.into(), context_tokens.into());
-    let words = format!("weights {weights} · KV cache {kv_cache} · {context}{share}");
+    let words =
+        format!("weights {weights} · KV cache {kv_cache} · buffers {buffers} · {context}{share}");
     Some(Row::new("Holds", words))
 }
 
