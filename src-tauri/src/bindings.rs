@@ -1,7 +1,9 @@
 //! The one list of commands and events. `ui/src/lib/bindings.ts` is written from it (`make bindings`), and a test fails
 //! when that file or the window's capability says otherwise.
 
-use crate::commands::{chat, conversations, downloads, hub, library, links, models, startup};
+use crate::commands::{
+    chat, conversations, downloads, hub, library, links, models, monitor, startup,
+};
 use serde::Serialize;
 use tauri_specta::{Builder, collect_commands, collect_events};
 
@@ -43,6 +45,7 @@ pub(crate) fn builder() -> Builder<tauri::Wry> {
             models::memory_settings,
             models::set_memory_settings,
             models::status,
+            monitor::timeline,
             hub::search_hub,
             hub::catalog,
             hub::repository,

@@ -13,7 +13,7 @@ use instance::Instance;
 use std::process::ExitCode;
 use std::time::Duration;
 use studio::{Machine, Paths, Studio};
-use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
+use tauri::{AppHandle, Manager, RunEvent};
 use tauri_specta::Event;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -83,14 +83,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             Ok(())
         })
         .build(tauri::generate_context!())?;
-    app.run(|app, event| match event {
-        RunEvent::Exit => tauri::async_runtime::block_on(app.state::<Studio>().shutdown()),
-        // Behind another window, minimised or on another desktop: the status may come more rarely.
-        RunEvent::WindowEvent {
-            event: WindowEvent::Focused(focused),
-            ..
-        } => app.state::<Studio>().set_watched(focused),
-        _ => {}
+    app.run(|app, event| {
+        if matches!(event, RunEvent::Exit) {
+            tauri::async_runtime::block_on(app.state::<Studio>().shutdown());
+        }
     });
     Ok(())
 }

@@ -54,27 +54,30 @@ async fn every_view_has_its_picture() {
     take(&desk, "delete").await;
     desk.press(&[ESCAPE]).await;
     desk.see_no("@delete-dialog").await;
-    for view in ["models", "settings"] {
+    for view in ["models", "monitor", "settings"] {
         desk.click(&format!("@rail-{view}")).await;
         desk.see("main h1").await;
         take(&desk, view).await;
     }
     desk.click("@theme-light").await;
     take(&desk, "settings-light").await;
-    for view in ["models", "chat"] {
+    for view in ["models", "monitor", "chat"] {
         desk.click(&format!("@rail-{view}")).await;
         take(&desk, &format!("{view}-light")).await;
     }
 }
 
 #[tokio::test]
-async fn the_chat_on_other_screens() {
+async fn the_chat_and_the_monitor_on_other_screens() {
     for (name, size) in [("chat-4k", (3840, 2160)), ("chat-small", (900, 600))] {
         let home = Home::with_parrot();
         home.teach(ANSWER);
         let desk = Desk::open_on(name, home, size).await;
         desk.ask(SHORT).await;
         take(&desk, name).await;
+        desk.click("@rail-monitor").await;
+        desk.see_words("@monitor-loaded", "Unload").await;
+        take(&desk, &name.replace("chat", "monitor")).await;
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod hub;
 pub(crate) mod library;
 pub(crate) mod links;
 pub(crate) mod models;
+pub(crate) mod monitor;
 pub(crate) mod startup;
 
 use studio::Studio;

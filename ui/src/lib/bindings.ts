@@ -39,6 +39,8 @@ export const commands = {
 	setMemorySettings: (choice: MemoryChoice) => typedError<null, Error>(__TAURI_INVOKE("set_memory_settings", { choice })),
 	/**  The loaded model, the memory and the throughput. */
 	status: () => typedError<Status, Error>(__TAURI_INVOKE("status")),
+	/**  What was read of the machine in a stretch of time that ends now, as far as it is newer than `since_ms`. */
+	timeline: (span: Span, sinceMs: number | null) => typedError<Timeline, Error>(__TAURI_INVOKE("timeline", { span, sinceMs })),
 	/**  A page of what the hub has. */
 	searchHub: (query: SearchQuery, next: string | null) => typedError<SearchPage, Error>(__TAURI_INVOKE("search_hub", { query, next })),
 	/**  What we would take ourselves. */
@@ -341,6 +343,19 @@ export type ErrorCode =
 "invalid_request" | 
 /**  Report it. */
 "internal";
+
+/**  What can happen. */
+export type EventKind = 
+/**  A model was loaded. */
+"loaded" | 
+/**  A loaded model was unloaded, or its worker ended. */
+"unloaded" | 
+/**  A model could not be loaded. */
+"load_failed" | 
+/**  A download is complete. */
+"downloaded" | 
+/**  A GPU slowed itself down. */
+"throttled";
 
 /**  What a file's content is known by, in small hexadecimal letters; also the name of its blob in the cache. */
 export type FileHash = 
@@ -725,6 +740,16 @@ name: string;
 /**  Why. */
 error: Error };
 
+/**  Something that happened. */
+export type MonitorEvent = {
+	/**  When, in milliseconds since 1970. */
+	at_ms: number,
+	/**  What. */
+	kind: EventKind,
+	/**  To what: the name of a model, or of a GPU. */
+	subject: string,
+};
+
 /**  A way to load it all the same. */
 export type Offer = {
 	/**  What is different. */
@@ -871,6 +896,17 @@ export type Sort =
 /**  What is newest. */
 "newest";
 
+/**  How far back one looks. */
+export type Span = 
+/**  As it was read, up to four times a second. */
+"five_minutes" | 
+/**  Means of seconds. */
+"hour" | 
+/**  Means of minutes. */
+"day" | 
+/**  Means of seven minutes. */
+"week";
+
 /**  How the start went. */
 export type Startup = 
 /**  The conversations are there. */
@@ -913,6 +949,32 @@ export type Throughput = {
 	context_used_tokens: number | null,
 	/**  Timings of the generation that finished last, since the start of the app. */
 	last: Timings | null,
+};
+
+/**  A stretch of the past. All columns are as long as `at_ms`, which rises; what was not known is `null`, never zero. */
+export type Timeline = {
+	/**  When, in milliseconds since 1970. */
+	at_ms: number[],
+	/**  Weights of loaded models, in bytes. */
+	weights_bytes: (number | null)[],
+	/**  Keys and values of loaded models, in bytes. */
+	kv_cache_bytes: (number | null)[],
+	/**  The rest of this app, in bytes. */
+	app_bytes: (number | null)[],
+	/**  Other programs, in bytes. */
+	other_bytes: (number | null)[],
+	/**  Reclaimable page cache, in bytes. */
+	page_cache_bytes: (number | null)[],
+	/**  Decoded tokens a second, of all generations together. */
+	decode_tokens_per_second: (number | null)[],
+	/**  Utilization of the GPU, between 0 and 1. */
+	gpu_utilization: (number | null)[],
+	/**  Power of the GPU, or of what else tells it, in watts. */
+	power_watts: (number | null)[],
+	/**  The temperature of the GPU, or of the hottest part, in degrees Celsius. */
+	celsius: (number | null)[],
+	/**  What happened in this stretch. */
+	events: MonitorEvent[],
 };
 
 /**  Where the time of one generation went. Times in milliseconds, rates in tokens per second. */

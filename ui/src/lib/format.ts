@@ -102,6 +102,32 @@ export function clock(minute: Figure): string {
   return `${two(Math.floor(minute / 60) % 24)}:${two(Math.floor(minute) % 60)}`;
 }
 
+/** A moment as a clock shows it: with seconds within minutes, with the day beyond one. */
+export function clockOf(ms: Figure, spanMs: number): string {
+  if (!given(ms)) return ABSENT;
+  const two = (number: number) => String(number).padStart(2, "0");
+  const at = new Date(ms);
+  const time = `${two(at.getHours())}:${two(at.getMinutes())}`;
+  if (spanMs <= 600_000) return `${time}:${two(at.getSeconds())}`;
+  return spanMs <= DAY_MS * 1.5 ? time : `${WEEKDAYS[at.getDay()]} ${time}`;
+}
+const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
+
+/** Watts: "71 W", below ten "8.4 W". */
+export function watts(value: Figure): string {
+  return given(value) ? `${fixed(value, value < 10 ? 1 : 0)} W` : ABSENT;
+}
+
+/** Degrees Celsius: "64 °C". */
+export function celsius(value: Figure): string {
+  return given(value) ? `${fixed(value, 0)} °C` : ABSENT;
+}
+
+/** A share between 0 and 1 in whole percents: "96 %". */
+export function wholePercent(value: Figure): string {
+  return given(value) ? `${fixed(value * 100, 0)} %` : ABSENT;
+}
+
 /** "1 file", "3 files". */
 export function counted(number: number, one: string, many: string = `${one}s`): string {
   return `${count(number)} ${number === 1 ? one : many}`;

@@ -2,7 +2,7 @@
    Invariant: parse(format(r)) is r, and any other text is the chat with nothing open. */
 import type { ConversationId } from "./bindings";
 
-export const VIEWS = ["chat", "models", "settings"] as const;
+export const VIEWS = ["chat", "models", "monitor", "settings"] as const;
 export type View = (typeof VIEWS)[number];
 export const MODELS_TABS = ["discover", "library", "downloads"] as const;
 export type ModelsTab = (typeof MODELS_TABS)[number];
@@ -22,6 +22,6 @@ export function parseRoute(fragment: string): Route {
 }
 
 export function formatRoute(route: Route): string {
-  const place = { chat: route.conversation, models: route.models, settings: null }[route.view];
+  const place = { chat: route.conversation, models: route.models, monitor: null, settings: null }[route.view];
   return `#/${route.view}${place === null ? "" : `/${place}`}`;
 }

@@ -1,7 +1,7 @@
 /* Every keyboard shortcut of the window, once: the handler and the page that lists them read the same table.
    What a shortcut does is decided where it is handled. */
 
-export type Shortcut = "palette" | "new_conversation" | "chat" | "models" | "settings" | "stop";
+export type Shortcut = "palette" | "new_conversation" | "chat" | "models" | "monitor" | "settings" | "stop";
 
 interface Binding {
   shortcut: Shortcut;
@@ -16,7 +16,8 @@ export const SHORTCUTS: readonly Binding[] = [
   { shortcut: "new_conversation", keys: "Ctrl N", does: "New conversation", key: "n", ctrl: true },
   { shortcut: "chat", keys: "Ctrl 1", does: "Chat", key: "1", ctrl: true },
   { shortcut: "models", keys: "Ctrl 2", does: "Models", key: "2", ctrl: true },
-  { shortcut: "settings", keys: "Ctrl 3", does: "Settings", key: "3", ctrl: true },
+  { shortcut: "monitor", keys: "Ctrl 3", does: "Monitor", key: "3", ctrl: true },
+  { shortcut: "settings", keys: "Ctrl 4", does: "Settings", key: "4", ctrl: true },
   { shortcut: "stop", keys: "Esc", does: "Stop the answer", key: "Escape", ctrl: false },
 ];
 

@@ -18,6 +18,7 @@ mod judge;
 mod library;
 mod meter;
 mod models;
+mod monitor;
 mod paths;
 mod running;
 mod sampler;
@@ -50,6 +51,7 @@ pub use hub::{
 };
 pub use judge::{Judge, Judged};
 pub use library::{Freed, LibraryView, library_of};
+pub use monitor::{EventKind, MonitorEvent, Span, Timeline};
 pub use paths::Paths;
 pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
@@ -64,6 +66,7 @@ use hub::Hub;
 use library::Newer;
 use meter::Meter;
 use models::Models;
+use monitor::Monitor;
 use running::Running;
 use sampler::Sampler;
 use slot::Slot;
@@ -94,6 +97,7 @@ struct Inner {
     notices: broadcast::Sender<GuardNotice>,
     running: Running,
     meter: Meter,
+    monitor: Monitor,
     sampler: Sampler,
     settings: SettingsFile,
     newer: Newer,
@@ -125,6 +129,7 @@ impl Studio {
             slot: slot.clone(),
             meter: meter.clone(),
         };
+        let monitor = Monitor::new(store.clone(), changed.clone());
         let settings = SettingsFile::open(&paths.data_dir);
         let guard = Guard::new(machine.clone(), settings.clone(), source.clone());
         let notices = Watch::start(guard.clone(), slot.clone(), closing_seen.clone());
@@ -144,7 +149,8 @@ impl Studio {
             opening: Mutex::default(),
             running: Running::default(),
             meter,
-            sampler: Sampler::new(machine, gauges, changed, closing_seen),
+            sampler: Sampler::new(machine, gauges, monitor.clone(), changed, closing_seen),
+            monitor,
             closing,
         };
         Self {
@@ -158,14 +164,9 @@ impl Studio {
     }
 
     /// The status as it changes by what a person could see: looked at four times a second while something runs or
-    /// loads, else every two seconds, or every five when nobody watches.
+    /// loads or somebody looks at the timeline, else every second.
     pub fn subscribe_status(&self) -> watch::Receiver<Status> {
         self.inner.sampler.subscribe()
-    }
-
-    /// Says whether anybody watches the status. At the start somebody does.
-    pub fn set_watched(&self, watched: bool) {
-        self.inner.sampler.set_watched(watched);
     }
 
     /// What the guard does from now on.
@@ -183,6 +184,7 @@ impl Studio {
             if let Some(downloads) = self.inner.downloads.get() {
                 downloads.closed().await;
             }
+            self.inner.monitor.end();
             if let Some(store) = self.inner.store.get() {
                 store.close().await;
             }

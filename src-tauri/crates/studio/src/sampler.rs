@@ -5,16 +5,17 @@
 //!
 //! Invariant: whoever subscribed wakes only for what a person could see; each wake makes the page paint.
 
+use crate::ModelStatus;
+use crate::monitor::{self, Monitor, Point};
 use crate::status::{Gauges, Status};
+use crate::store::now_ms;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use telemetry::{Machine, MemoryPool, MemoryReading};
 use tokio::sync::{Notify, watch};
 
 const BUSY_PERIOD: Duration = Duration::from_millis(250);
-const IDLE_PERIOD: Duration = Duration::from_secs(2);
-const UNWATCHED_PERIOD: Duration = Duration::from_secs(5);
+const IDLE_PERIOD: Duration = Duration::from_secs(1);
 /// How old the resident memory of the processes may be.
 const BUSY_RESIDENT_AGE: Duration = Duration::from_secs(1);
 const IDLE_RESIDENT_AGE: Duration = Duration::from_secs(10);
@@ -26,7 +27,6 @@ const VISIBLE_BYTES: u64 = 16 << 20;
 pub(crate) struct Sampler {
     latest: watch::Receiver<Status>,
     pace: Pace,
-    changed: Arc<Notify>,
 }
 
 impl Sampler {
@@ -34,26 +34,22 @@ impl Sampler {
     pub(crate) fn new(
         machine: Machine,
         gauges: Gauges,
+        monitor: Monitor,
         changed: Arc<Notify>,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        let watched = Arc::new(AtomicBool::new(true));
-        let pace = Pace { gauges, watched };
+        let pace = Pace { gauges, monitor };
         let (publish, latest) = watch::channel(pace.gauges.status(MemoryPool::default()));
         let task = Task {
             machine,
             publish,
             pace: pace.clone(),
-            changed: changed.clone(),
+            changed,
             reading: None,
             resident: None,
         };
         tokio::spawn(task.run(closing));
-        Self {
-            latest,
-            pace,
-            changed,
-        }
+        Self { latest, pace }
     }
 
     /// The status now, with the latest reading of the memory.
@@ -71,29 +67,19 @@ impl Sampler {
     pub(crate) fn period(&self) -> Duration {
         self.pace.period()
     }
-
-    /// Whether somebody looks.
-    pub(crate) fn set_watched(&self, watched: bool) {
-        let who = if watched { "somebody" } else { "nobody" };
-        tracing::debug!("{who} looks at the status");
-        let before = self.pace.watched.swap(watched, Ordering::Relaxed);
-        if watched && !before {
-            self.changed.notify_one();
-        }
-    }
 }
 
 /// How often a status is taken.
 #[derive(Debug, Clone)]
 struct Pace {
     gauges: Gauges,
-    watched: Arc<AtomicBool>,
+    monitor: Monitor,
 }
 
 impl Pace {
     /// How long until the next one.
     fn period(&self) -> Duration {
-        period(self.gauges.is_busy(), self.watched.load(Ordering::Relaxed))
+        period(self.gauges.is_busy() || self.monitor.is_looked_at())
     }
 }
 
@@ -109,9 +95,12 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut closing: watch::Receiver<bool>) {
+        let mut model = ModelStatus::None;
         loop {
             self.read().await;
-            tell(&self.publish, self.pace.gauges.status(self.memory()));
+            let now = self.pace.gauges.status(self.memory());
+            self.keep(&mut model, &now);
+            tell(&self.publish, now);
             tokio::select! {
                 () = tokio::time::sleep(self.pace.period()) => {}
                 () = self.changed.notified() => {
@@ -144,6 +133,16 @@ impl Task {
             Ok(reading) => self.reading = Some(reading),
             Err(error) => tracing::debug!(%error, "the memory could not be read"),
         }
+    }
+
+    /// Gives the moment to the monitor, and what has happened since the last one.
+    fn keep(&self, model: &mut ModelStatus, now: &Status) {
+        let (monitor, at_ms) = (&self.pace.monitor, now_ms());
+        monitor.take(Point::of(at_ms, &now.memory, &now.throughput));
+        for event in monitor::between(model, now, at_ms) {
+            monitor.happened(event);
+        }
+        model.clone_from(&now.model);
     }
 
     fn memory(&self) -> MemoryPool {
@@ -184,12 +183,8 @@ fn still_good(
 }
 
 /// How long until the next status.
-fn period(busy: bool, watched: bool) -> Duration {
-    match (busy, watched) {
-        (true, _) => BUSY_PERIOD,
-        (false, true) => IDLE_PERIOD,
-        (false, false) => UNWATCHED_PERIOD,
-    }
+fn period(lively: bool) -> Duration {
+    if lively { BUSY_PERIOD } else { IDLE_PERIOD }
 }
 
 /// Whether a person could see that one has become the other.
@@ -256,17 +251,6 @@ mod tests {
             done_bytes: 0,
             total_bytes: 1,
         }
-    }
-
-    #[test]
-    fn a_status_comes_more_rarely_when_nothing_runs_and_when_nobody_looks() {
-        let check = |busy, watched, ms| {
-            assert_eq!(period(busy, watched), Duration::from_millis(ms));
-        };
-        check(true, true, 250);
-        check(true, false, 250);
-        check(false, true, 2000);
-        check(false, false, 5000);
     }
 
     #[test]

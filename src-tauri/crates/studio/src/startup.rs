@@ -73,7 +73,8 @@ impl Studio {
             Ok(store) => {
                 // Nobody else sets them: the lock is held.
                 let _ = self.inner.store.set(store.clone());
-                self.start_downloads(store);
+                self.start_downloads(store.clone());
+                self.start_monitor(&store).await;
                 Startup::Ready
             }
             Err(refusal) => refused(&path, refusal),

@@ -60,7 +60,8 @@ function places(): Item[] {
     { key: "discover", group: "Go to", name: "Find a model", run: () => view.showModels("discover") },
     { key: "library", group: "Go to", name: "Library", run: () => view.showModels("library") },
     { key: "downloads", group: "Go to", name: "Downloads", run: () => view.showModels("downloads") },
-    { key: "settings", group: "Go to", name: "Settings", keys: "Ctrl 3", run: () => view.show("settings") },
+    { key: "monitor", group: "Go to", name: "Monitor", keys: "Ctrl 3", run: () => view.show("monitor") },
+    { key: "settings", group: "Go to", name: "Settings", keys: "Ctrl 4", run: () => view.show("settings") },
   ];
 }
 

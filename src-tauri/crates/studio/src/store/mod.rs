@@ -9,6 +9,7 @@ mod conversations;
 mod downloads;
 mod inspect;
 mod messages;
+mod readings;
 mod row;
 mod schema;
 mod turns;
@@ -202,7 +203,8 @@ fn connect(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn now_ms() -> i64 {
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
     // A clock before 1970 is a wrong clock; the order of messages doesn't depend on it.
     since_1970.map_or(0, |time| {

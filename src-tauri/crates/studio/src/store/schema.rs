@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x5749_434b;
 pub(crate) const KNOWN_VERSION: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from version `n` to `n + 1`.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     // `head_message_id` is the tip of the shown branch. `AUTOINCREMENT`, so that a late write can never meet a new row
     // that got an old number. Parents don't cascade: SQLite would recurse once for each message of a conversation, and
     // it ends that at 1,000.
@@ -60,6 +60,25 @@ const STEPS: [&str; 3] = [
         started_at_ms INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE model_uses (model_id TEXT PRIMARY KEY, last_used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    // The last seven days of the machine, a row a minute, and what happened meanwhile.
+    "CREATE TABLE minutes (
+        at_ms INTEGER PRIMARY KEY,
+        weights_bytes REAL,
+        kv_cache_bytes REAL,
+        app_bytes REAL,
+        other_bytes REAL,
+        page_cache_bytes REAL,
+        decode_tokens_per_second REAL,
+        gpu_utilization REAL,
+        power_watts REAL,
+        celsius REAL
+    ) STRICT;
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at_ms INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL
+    ) STRICT;",
 ];
 
 /// Brings an open database to [`KNOWN_VERSION`], each step in a transaction of its own.

@@ -70,7 +70,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     let database = Connection::open(&path).expect("a database");
     database
         .execute_batch(
-            "DROP TABLE downloads; DROP TABLE model_uses;
+            "DROP TABLE downloads; DROP TABLE model_uses; DROP TABLE minutes; DROP TABLE events;
             ALTER TABLE messages DROP COLUMN reasoning; PRAGMA user_version = 1",
         )
         .expect("the first version");

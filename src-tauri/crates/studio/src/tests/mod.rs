@@ -10,6 +10,7 @@ mod full_disk;
 mod guard;
 mod library;
 mod models;
+mod monitor;
 mod status;
 mod stop;
 

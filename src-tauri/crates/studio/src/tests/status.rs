@@ -5,7 +5,6 @@ use super::{Place, soon};
 use crate::{MemoryPool, Status};
 use engine_api::wire::Report;
 use engine_api::{GenerationEvent, MemoryUse};
-use std::time::Duration;
 
 /// Memory of a machine with 1,000 kB.
 const MEMINFO: &str =
@@ -99,49 +98,4 @@ async fn the_speed_shows_while_tokens_come_and_the_timings_after() {
     assert!(!throughput.running);
     assert_eq!(throughput.decode_tokens_per_second, None);
     assert_eq!(throughput.last, Some(timings()));
-}
-
-#[tokio::test]
-async fn who_looks_again_gets_a_status_at_once() {
-    let place = Place::new();
-    place.remember(1 << 20, 500 << 10);
-    let desk = place.desk().await;
-    let mut status = desk.studio.subscribe_status();
-    soon(status.wait_for(|status| status.memory.total_bytes > 0))
-        .await
-        .expect("a status");
-    desk.studio.set_watched(false);
-    // The period of a watched studio has begun already, perhaps: this is told with its end.
-    place.remember(1 << 20, 600 << 10);
-    soon(status.changed()).await.expect("a status");
-    place.remember(1 << 20, 700 << 10);
-    desk.studio.set_watched(true);
-    // Otherwise it would come after five seconds.
-    let at_once = tokio::time::timeout(Duration::from_secs(3), status.changed());
-    at_once.await.expect("at once").expect("a status");
-    assert_eq!(desk.studio.status().memory.free_bytes, 700 << 20);
-}
-
-#[tokio::test]
-async fn a_status_that_nobody_watches_is_taken_more_rarely() {
-    let place = Place::new();
-    let mut desk = place.desk().await;
-    let check = |desk: &super::Desk, seconds: f32| {
-        let period = desk.studio.inner.sampler.period();
-        assert_eq!(period, Duration::from_secs_f32(seconds));
-    };
-    check(&desk, 2.0);
-    desk.studio.set_watched(false);
-    check(&desk, 5.0);
-    let mut asked = desk.send(None, "one");
-    let mut worker = desk.loaded().await;
-    let (id, _) = worker.request().await;
-    worker.prefill(id).await;
-    asked.prefill().await;
-    check(&desk, 0.25);
-    worker.finish(id, crate::FinishReason::EndOfTurn).await;
-    asked.finished().await;
-    check(&desk, 5.0);
-    desk.studio.set_watched(true);
-    check(&desk, 2.0);
 }

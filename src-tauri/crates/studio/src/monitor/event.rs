@@ -1,0 +1,62 @@
+//! What is marked on the timeline: something that happened at one moment, and what it happened to.
+
+use crate::{ModelStatus, Status};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, specta::Type)]
+pub struct MonitorEvent {
+    /// When, in milliseconds since 1970.
+    #[specta(type = u32)]
+    pub at_ms: i64,
+    /// What.
+    pub kind: EventKind,
+    /// To what: the name of a model, or of a GPU.
+    pub subject: String,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A model was loaded.
+    Loaded,
+    /// A loaded model was unloaded, or its worker ended.
+    Unloaded,
+    /// A model could not be loaded.
+    LoadFailed,
+    /// A download is complete.
+    Downloaded,
+    /// A GPU slowed itself down.
+    Throttled,
+}
+
+/// What happened between two looks at the status.
+pub(crate) fn between(before: &ModelStatus, now: &Status, at_ms: i64) -> Vec<MonitorEvent> {
+    let mut events = Vec::new();
+    let mut happened = |kind, subject: &str| {
+        events.push(MonitorEvent {
+            at_ms,
+            kind,
+            subject: subject.to_owned(),
+        });
+    };
+    let (was, is) = (loaded(before), loaded(&now.model));
+    if was != is {
+        was.inspect(|name| happened(EventKind::Unloaded, name));
+        is.inspect(|name| happened(EventKind::Loaded, name));
+    }
+    if let ModelStatus::Failed { name, .. } = &now.model
+        && !matches!(before, ModelStatus::Failed { name: was, .. } if was == name)
+    {
+        happened(EventKind::LoadFailed, name);
+    }
+    events
+}
+
+fn loaded(model: &ModelStatus) -> Option<&str> {
+    match model {
+        ModelStatus::Loaded { name, .. } => Some(name),
+        ModelStatus::None | ModelStatus::Loading { .. } | ModelStatus::Failed { .. } => None,
+    }
+}
