@@ -11,8 +11,8 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use studio::{
-    ChatEvent, ErrorCode, GuardMeasure, LoadWish, Machine, MemoryChoice, MessageState, ModelId,
-    ModelStatus, Paths, Studio,
+    ChatEvent, ConversationId, ErrorCode, GuardMeasure, LoadWish, Machine, MemoryChoice,
+    MessageState, ModelId, ModelStatus, Paths, Studio,
 };
 use tokio::sync::mpsc;
 use wick_tests::programs::program;
@@ -105,6 +105,7 @@ async fn whole(studio: &Studio) {
     let (state, text) = end(&mut events).await;
     assert_eq!(state, MessageState::Stopped);
     assert!(!text.is_empty(), "what was written is kept");
+    forget(studio, conversation).await;
     studio.unload_model().await.expect("unloaded");
     assert_eq!(studio.status().model, ModelStatus::None);
 }
@@ -144,6 +145,13 @@ async fn overloaded(studio: &Studio, writing: bool) {
     let refused = studio.load_model(starter(), LoadWish::default()).await;
     assert_eq!(refused.expect_err("no room").code, ErrorCode::OutOfMemory);
     reserve(studio, None);
+    forget(studio, conversation).await;
+}
+
+/// So that the database, of which a part is held in memory, stays as large as it is.
+async fn forget(studio: &Studio, conversation: ConversationId) {
+    let deleted = studio.delete_conversation(conversation).await;
+    deleted.expect("deleted");
 }
 
 fn starter() -> ModelId {
@@ -175,7 +183,7 @@ fn write(studio: &Studio) -> mpsc::UnboundedReceiver<ChatEvent> {
 }
 
 /// Returns when the first token is there.
-async fn token(events: &mut mpsc::UnboundedReceiver<ChatEvent>) -> studio::ConversationId {
+async fn token(events: &mut mpsc::UnboundedReceiver<ChatEvent>) -> ConversationId {
     let mut conversation_id = None;
     loop {
         match next(events).await {
