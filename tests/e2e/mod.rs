@@ -10,6 +10,7 @@ mod display;
 mod guard;
 mod hub;
 mod keyboard;
+mod light;
 mod models;
 mod monitor;
 mod pictures;
@@ -19,6 +20,7 @@ mod restart;
 mod safety;
 mod second_start;
 mod stop;
+mod throughput;
 mod worker;
 
 /// The answer is short.

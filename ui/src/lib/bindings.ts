@@ -41,6 +41,16 @@ export const commands = {
 	status: () => typedError<Status, Error>(__TAURI_INVOKE("status")),
 	/**  What was read of the machine in a stretch of time that ends now, as far as it is newer than `since_ms`. */
 	timeline: (span: Span, sinceMs: number | null) => typedError<Timeline, Error>(__TAURI_INVOKE("timeline", { span, sinceMs })),
+	/**  What is going on now. */
+	monitorNow: () => typedError<MonitorNow, Error>(__TAURI_INVOKE("monitor_now")),
+	/**  Ends the worker of the loaded model and loads the model again. */
+	restartModel: () => typedError<null, Error>(__TAURI_INVOKE("restart_model")),
+	/**  What is usual for each model. */
+	throughputByModel: () => typedError<ThroughputByModel[], Error>(__TAURI_INVOKE("throughput_by_model")),
+	/**  Writes the throughput of all answers into a new file among the person's downloads, and says where it is. */
+	exportThroughput: (format: ExportFormat) => typedError<string, Error>(__TAURI_INVOKE("export_throughput", { format })),
+	/**  Measures how fast this machine reads its memory. */
+	measureBandwidth: () => typedError<MemoryBandwidth, Error>(__TAURI_INVOKE("measure_bandwidth")),
 	/**  A page of what the hub has. */
 	searchHub: (query: SearchQuery, next: string | null) => typedError<SearchPage, Error>(__TAURI_INVOKE("search_hub", { query, next })),
 	/**  What we would take ourselves. */
@@ -204,6 +214,33 @@ export type ConversationSummary = {
 	updated_at_ms: number,
 };
 
+/**
+ *  The most that the memory allows the loaded model to decode.
+ * 
+ *  Every token of a lone sequence reads all weights that are active and all that the KV cache holds for it, so the rate is
+ *  at most bandwidth ÷ bytes per token. A model that fits into a processor's cache may do better.
+ */
+export type DecodeLimit = {
+	/**  As measured on this machine. */
+	bandwidth_bytes_per_second: number,
+	/**  What decoding the next token reads, at the context that is used now. */
+	bytes_per_token: number,
+	/**  The one over the other. */
+	tokens_per_second: number,
+	/**  How much of it is reached now, 1 for all; absent unless a single generation works, and it decodes. */
+	live_share: number | null,
+};
+
+/**  A disk, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
+export type DiskReading = {
+	/**  The kernel's name: `nvme0n1`. */
+	name: string,
+	/**  Read from it. */
+	read_bytes_per_second: number | null,
+	/**  Written to it. */
+	written_bytes_per_second: number | null,
+};
+
 /**  A download: one variant of a repository at one commit. */
 export type Download = {
 	/**  Which. */
@@ -357,6 +394,13 @@ export type EventKind =
 /**  A GPU slowed itself down. */
 "throttled";
 
+/**  The form of an export. */
+export type ExportFormat = 
+/**  A line for each answer, as RFC 4180 has it, the units in the names of the columns. */
+"csv" | 
+/**  An array with an object for each answer. */
+"json";
+
 /**  What a file's content is known by, in small hexadecimal letters; also the name of its blob in the cache. */
 export type FileHash = 
 /**  Of the content: files in LFS or Xet. */
@@ -449,6 +493,104 @@ export type Gate =
 /**  Whom its owner lets in. */
 "manual";
 
+/**  A generation that runs or waits for its turn. */
+export type GenerationNow = {
+	/**  Where its answer is written. */
+	conversation: ConversationId,
+	/**  The name of the model that writes it. */
+	model: string,
+	/**  How far it is. */
+	stage: GenerationStage,
+	/**  Tokens generated so far. */
+	generated_tokens: number,
+	/**  Over the last second, while tokens come. */
+	decode_tokens_per_second: number | null,
+	/**  Since it was sent to the engine, in milliseconds. */
+	running_ms: number,
+};
+
+/**  How far a generation is. */
+export type GenerationStage = 
+/**  It waits for its turn. */
+{ type: "queued" } | 
+/**  Its prompt is being read. */
+{ type: "prefill"; 
+/**  Tokens of it that are read. */
+processed_tokens: number; 
+/**  All of them. */
+total_tokens: number } | 
+/**  It is being written. */
+{ type: "decode" };
+
+/**  Why there are no GPUs. */
+export type GpuAbsence = 
+/**  NVIDIA's driver is not installed. */
+{ type: "no_driver" } | 
+/**  The driver is there and finds no GPU. */
+{ type: "no_device" } | 
+/**  The driver, or the recording of its answers, does not work; with its words. */
+{ type: "driver_error"; value: string };
+
+/**  Memory of a GPU in bytes. */
+export type GpuMemory = {
+	/**  All of it. */
+	total_bytes: number,
+	/**
+	 *  What nobody can have now: on a discrete one all that isn't free, with what the driver keeps for itself, which
+	 *  `nvidia-smi` leaves out.
+	 */
+	used_bytes: number,
+};
+
+/**  A process that uses a GPU. */
+export type GpuProcess = {
+	/**  Its id. */
+	pid: number,
+	/**  GPU memory that it holds, in bytes. */
+	used_bytes: number | null,
+};
+
+/**  A GPU at one moment. What this GPU doesn't report, and what it reports but can't be, is absent. */
+export type GpuReading = {
+	/**  Its number among the driver's GPUs, from 0. */
+	index: number,
+	/**  What the driver calls it: `NVIDIA GB10`. */
+	name: string,
+	/**  The driver's name for this very one, which stays when others come or go. */
+	uuid: string | null,
+	/**  Whether it shares the memory of the machine. */
+	integrated: boolean,
+	/**
+	 *  Its memory. That of an integrated one is the machine's, and used is what is neither free nor page cache: what the
+	 *  driver says there counts the page cache as used.
+	 */
+	memory: GpuMemory | null,
+	/**  Share of the driver's last sample period (a sixth of a second to a second) in which a kernel ran, 0 to 1. */
+	utilization: number | null,
+	/**  The same for reading and writing memory. Integrated ones always say 0, which counts as not reported. */
+	memory_utilization: number | null,
+	/**  Clock of the multiprocessors. */
+	sm_clock_mhz: number | null,
+	/**  The highest that it may be. */
+	sm_clock_max_mhz: number | null,
+	/**  Clock of the memory. */
+	memory_clock_mhz: number | null,
+	/**  Power that it draws. Of an integrated one it is the GPU's rail alone. */
+	power_watts: number | null,
+	/**  Power that it may draw. */
+	power_limit_watts: number | null,
+	/**  Temperature. */
+	celsius: number | null,
+	/**  Why its clocks are lower than they could be; empty when they are not. Having nothing to do is no reason. */
+	throttle: ThrottleReason[] | null,
+	/**  Who uses it, most memory first. */
+	processes: GpuProcess[] | null,
+	/**  Version of the driver: `580.95.05`. */
+	driver: string | null,
+	/**  The newest CUDA that the driver knows: `13.0`. */
+	cuda_driver: string | null,
+};
+
 /**  The guard had a model give way. */
 export type GuardActed = GuardNotice;
 
@@ -479,6 +621,21 @@ export type Hours = {
 	from_minute: number,
 	/**  The first minute that is no longer among them. */
 	until_minute: number,
+};
+
+/**
+ *  Inter-token latency: the times from each token of a generation to the next, in milliseconds.
+ * 
+ *  Median and p95 are by nearest rank: the least time that half, or 95 %, of all do not exceed. Both are exact for the
+ *  first 512 tokens of a generation; beyond, they are right within 2.5 % of themselves. The worst is always exact.
+ */
+export type InterToken = {
+	/**  Half of them were at most this long. */
+	median_ms: number,
+	/**  95 % of them were at most this long. */
+	p95_ms: number,
+	/**  The longest. */
+	worst_ms: number,
 };
 
 /**  What comes while a repository is judged. */
@@ -539,6 +696,27 @@ export type LibraryView = {
 	folders: string[],
 };
 
+/**  The light. */
+export type Light = {
+	/**  Its colour. */
+	state: LightState,
+	/**  Why, in a sentence. */
+	reason: string,
+};
+
+/**  What the light says. */
+export type LightState = 
+/**  No model is loaded. */
+"off" | 
+/**  A model is loaded and has nothing to do. */
+"ready" | 
+/**  It comes further, as fast as it may. */
+"working" | 
+/**  It comes further, but something holds it up. */
+"slow" | 
+/**  It does not come further. */
+"stuck";
+
 /**  What a load takes, in bytes. */
 export type LoadPlan = {
 	/**  The context window that was planned with, in tokens. */
@@ -547,7 +725,7 @@ export type LoadPlan = {
 	weights_bytes: number,
 	/**  Keys and values at that context window. */
 	kv_cache_bytes: number,
-	/**  Buffers. */
+	/**  Buffers, and the worker itself with its tokenizer. */
 	scratch_bytes: number,
 	/**  All of it. */
 	total_bytes: number,
@@ -585,6 +763,29 @@ export type LoadWish = {
 	anyway: boolean,
 };
 
+/**  What was measured of one generation. What is not known is absent, never zero. */
+export type Measured = {
+	/**
+	 *  Energy for each token after the first, in joules: the power that the machine reports, over the time from the first
+	 *  token to the last, in equal shares with the generations that worked beside it. On a machine with GPUs it is theirs,
+	 *  else the processor packages'. Absent where no power is reported at some moment of it, and for answers too short for
+	 *  a reading.
+	 */
+	energy_joules_per_token: number | null,
+	/**
+	 *  Decode rate over the most that the memory allows: bandwidth over the bytes that a token reads at the mean length of
+	 *  its context. Absent unless it decoded alone: sequences that run together read the weights once for all, so that no
+	 *  share of one memory belongs to one of them.
+	 */
+	limit_share: number | null,
+};
+
+/**  What this machine's memory gives. */
+export type MemoryBandwidth = {
+	/**  Read by all cores together. */
+	bytes_per_second: number,
+};
+
 /**  What can be set about memory, as the window sends it. */
 export type MemoryChoice = {
 	/**  A model that nobody uses for so many minutes is unloaded; 0 is never. */
@@ -614,6 +815,33 @@ export type MemoryPool = {
 	page_cache_bytes: number,
 	/**  What nobody uses. */
 	free_bytes: number,
+};
+
+/**
+ *  Pressure stall information of the memory: percent of the last ten seconds in which tasks waited for memory.
+ *  Source: the kernel's `Documentation/accounting/psi.rst`.
+ */
+export type MemoryPressure = {
+	/**  At least one task waited. */
+	some_avg10: number,
+	/**  All tasks that had something to do waited. */
+	full_avg10: number,
+};
+
+/**  Memory of the whole machine, in bytes. */
+export type MemoryReading = {
+	/**  All that the kernel manages. */
+	total_bytes: number,
+	/**  What the kernel reckons that new programs could take without swapping: free and most of the page cache. */
+	available_bytes: number,
+	/**  What nobody uses for anything. */
+	free_bytes: number,
+	/**
+	 *  What the kernel holds only to be faster and gives back on demand: files read and their names. It is
+	 *  `Cached + Buffers + SReclaimable - Shmem`, as htop reckons it (`linux/LinuxMachine.c`): the kernel counts shared
+	 *  memory and tmpfs as `Cached` (`Documentation/filesystems/proc.rst`), but can't give them back.
+	 */
+	page_cache_bytes: number,
 };
 
 /**  What is set about memory, as the window shows it. */
@@ -646,6 +874,8 @@ export type Message = {
 	finish_reason: FinishReason | null,
 	/**  Where the time of its last generation went. */
 	timings: Timings | null,
+	/**  What else was measured of it; absent when nothing was. */
+	measured: Measured | null,
 	/**  When it was begun, in milliseconds since 1970. */
 	created_at_ms: number,
 	/**  All messages of this role after the same parent, itself included, oldest first. */
@@ -750,6 +980,32 @@ export type MonitorEvent = {
 	subject: string,
 };
 
+/**  What is going on. */
+export type MonitorNow = {
+	/**  All that the machine told at the last reading, which is at most a second old. */
+	reading: Reading,
+	/**  The largest other programs by name, the largest first; read every few seconds while somebody looks. */
+	programs: Program[],
+	/**  The generations that run or wait, in the order in which they began. */
+	generations: GenerationNow[],
+	/**  What was measured of the generation that finished last, since the start of the app. */
+	last_measured: Measured | null,
+	/**  What the memory allows the loaded model at its present context. */
+	limit: DecodeLimit | null,
+};
+
+/**  A network, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
+export type NetworkReading = {
+	/**  The kernel's name: `enp1s0`. */
+	name: string,
+	/**  Whether it is a device. What passes through others (bridges, tunnels) mostly passes through a device too. */
+	physical: boolean,
+	/**  Received. */
+	received_bytes_per_second: number | null,
+	/**  Sent. */
+	sent_bytes_per_second: number | null,
+};
+
 /**  A way to load it all the same. */
 export type Offer = {
 	/**  What is different. */
@@ -773,6 +1029,16 @@ export type OfferedChange =
 /**  Nothing: it does not fit, and is loaded. */
 "anyway";
 
+/**  A program: all processes of one name. */
+export type Program = {
+	/**  The file that it runs, without folders; where one may not know that, the first 15 bytes of what it calls itself. */
+	name: string,
+	/**  Memory that its processes hold, without the pages that they share or that are pages of a file. */
+	bytes: number,
+	/**  How many processes. */
+	processes: number,
+};
+
 /**  What a model is good for. */
 export type Purpose = 
 /**  Talking about anything. */
@@ -792,6 +1058,33 @@ export type Quantize =
 "q8_0" | 
 /**  144 bytes for 256 weights. */
 "q4_k";
+
+/**  The machine at one moment. */
+export type Reading = {
+	/**  What a recorded machine is called; `None` for the one that this runs on. */
+	recorded: string | null,
+	/**  The memory of the whole machine. */
+	memory: MemoryReading | null,
+	/**  Where memory goes that doesn't fit. */
+	swap: SwapReading | null,
+	/**  How much programs wait for memory. */
+	pressure: MemoryPressure | null,
+	/**
+	 *  Busy share of each hardware thread since the last reading, from 0 to 1; empty at the first reading, and when a
+	 *  thread came or went.
+	 */
+	cores: number[],
+	/**  Physical disks by name: no partitions, and nothing that is made of other disks, of files or of memory. */
+	disks: DiskReading[],
+	/**  Networks by name, without the loopback. */
+	networks: NetworkReading[],
+	/**  Temperatures and powers, as far as one may read them. They are at most a second old. */
+	sensors: SensorReading[],
+	/**  NVIDIA's GPUs in the driver's order. */
+	gpus: GpuReading[],
+	/**  Why there are no GPUs; `None` if there are. */
+	gpu_absence: GpuAbsence | null,
+};
 
 /**  What deleting a model would do. It is good as long as nothing changes on the disk. */
 export type Removal = {
@@ -885,6 +1178,18 @@ export type SearchQuery = {
 	sort: Sort,
 };
 
+/**  One sensor, with either a temperature or a power. */
+export type SensorReading = {
+	/**  What it sits in: `k10temp`, `nvme`; `rapl` for the processor's energy counters, `power_supply` for batteries. */
+	chip: string,
+	/**  What it measures there: `Tctl`, `Composite`. */
+	label: string,
+	/**  Temperature. */
+	celsius: number | null,
+	/**  Power; for an energy counter the mean since the last reading. */
+	watts: number | null,
+};
+
 /**  In which order. */
 export type Sort = 
 /**  What is being looked at most these days. */
@@ -934,10 +1239,37 @@ export type Status = {
 	memory: MemoryPool,
 	/**  The speed. */
 	throughput: Throughput,
+	/**  Whether the worker works. */
+	light: Light,
 };
 
 /**  The status changed by what a person could see. */
 export type StatusChanged = Status;
+
+/**  Swap space in bytes. */
+export type SwapReading = {
+	/**  All of it; 0 if there is none. */
+	total_bytes: number,
+	/**  What is in use. */
+	used_bytes: number,
+};
+
+/**  Why clocks are lowered. Source: `nvmlClocksEventReasons` of NVML. */
+export type ThrottleReason = 
+/**  It draws as much as it may. */
+"power_cap" | 
+/**  It, or its memory, is too hot. */
+"thermal" | 
+/**  The hardware halves its clocks, for heat, power or a signal from outside. */
+"hardware_slowdown" | 
+/**  The power supply asks for less. */
+"power_brake" | 
+/**  It waits for others that run with the same clocks. */
+"sync_boost" | 
+/**  Somebody set its clocks. */
+"application_clocks" | 
+/**  Something else, such as the clocks of a display. */
+"other";
 
 /**  How fast it goes. */
 export type Throughput = {
@@ -949,6 +1281,24 @@ export type Throughput = {
 	context_used_tokens: number | null,
 	/**  Timings of the generation that finished last, since the start of the app. */
 	last: Timings | null,
+};
+
+/**  What is usual for a model: medians, by nearest rank, over its answers that have the figure. */
+export type ThroughputByModel = {
+	/**  Its name. */
+	model: string,
+	/**  Its answers that have timings. */
+	answers: number,
+	/**  Tokens a second after the first. */
+	decode_tokens_per_second: number | null,
+	/**  From the arrival of the request to the first token. */
+	ttft_ms: number | null,
+	/**  Tokens of the prompt a second. */
+	prefill_tokens_per_second: number | null,
+	/**  Energy for each token, in joules. */
+	energy_joules_per_token: number | null,
+	/**  Share of the most that the memory allows, 1 for all. */
+	limit_share: number | null,
 };
 
 /**  A stretch of the past. All columns are as long as `at_ms`, which rises; what was not known is `null`, never zero. */
@@ -999,6 +1349,8 @@ export type Timings = {
 	prefill_tokens_per_second: number | null,
 	/**  Tokens after the first over `decode_ms`; absent for fewer than two tokens. */
 	decode_tokens_per_second: number | null,
+	/**  From each token to the next; absent for fewer than two tokens, and where an older Wick kept the timings. */
+	inter_token?: InterToken | null,
 };
 
 /**  Where the access token comes from. */

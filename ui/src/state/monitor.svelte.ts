@@ -1,17 +1,31 @@
 /* What the machine did lately, as Rust keeps it, while somebody looks. It measures nothing.
    Invariant: nothing is asked for unless the view is shown and the window can be seen. */
-import { commands, type Span, type Timeline } from "../lib/bindings";
+import { commands, type MonitorNow, type Span, type Timeline } from "../lib/bindings";
 import { settle } from "../lib/errors";
 import { GROWS, joined, newest, POLL_MS } from "../lib/timeline";
+
+/** How often what is going on is asked for, beside the timeline. */
+const NOW_MS = 500;
 
 class MonitorState {
   span = $state<Span>("five_minutes");
   timeline = $state.raw<Timeline | null>(null);
+  now = $state.raw<MonitorNow | null>(null);
   #turn = 0;
 
   /** Looks from now on, until the returned function is called. */
   follow(): () => void {
-    void this.#poll(++this.#turn);
+    const turn = ++this.#turn;
+    void this.#poll(
+      turn,
+      (turn) => this.#look(turn),
+      () => POLL_MS[this.span],
+    );
+    void this.#poll(
+      turn,
+      (turn) => this.#read(turn),
+      () => NOW_MS,
+    );
     // Whatever was chosen meanwhile.
     return () => void this.#turn++;
   }
@@ -22,11 +36,16 @@ class MonitorState {
     this.follow();
   }
 
-  async #poll(turn: number): Promise<void> {
+  async #poll(turn: number, look: (turn: number) => Promise<void>, pause: () => number): Promise<void> {
     while (turn === this.#turn) {
-      if (!document.hidden) await this.#look(turn);
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS[this.span]));
+      if (!document.hidden) await look(turn);
+      await new Promise((resolve) => setTimeout(resolve, pause()));
     }
+  }
+
+  async #read(turn: number): Promise<void> {
+    const now = await settle(commands.monitorNow());
+    if (now.status === "ok" && turn === this.#turn) this.now = now.data;
   }
 
   async #look(turn: number): Promise<void> {

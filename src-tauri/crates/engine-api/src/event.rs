@@ -1,6 +1,6 @@
 //! What a worker tells of itself and of a running generation.
 
-use crate::{KvType, MemoryPlan, ToolCall};
+use crate::{KvReads, KvType, MemoryPlan, ToolCall};
 use serde::{Deserialize, Serialize};
 
 /// How far a load has come.
@@ -34,6 +34,13 @@ pub struct LoadedModel {
     pub kv_budget_bytes: u64,
     /// What it takes when all sequences are at full length, as far as the budget goes.
     pub plan: MemoryPlan,
+    /// Bytes of weights, as they lie in memory, that decoding one token reads: of a mixture the experts that are used, of
+    /// an embedding one row, unless it is the output matrix too.
+    pub active_bytes: u64,
+    /// Bytes that one position takes in the KV cache.
+    pub kv_bytes_per_token: u64,
+    /// What decoding one token reads of keys, values and recurrent states.
+    pub kv_reads: KvReads,
     /// Number of parameters.
     pub parameters: u64,
     /// Size of the vocabulary: the length of a row of logits.
@@ -44,13 +51,30 @@ pub struct LoadedModel {
     pub load_ms: f64,
 }
 
-/// Memory that a worker can name, in bytes. What the process has beyond it is scratch.
+impl LoadedModel {
+    /// Bytes of keys, values and recurrent states that one sequence reads to decode one token when it holds
+    /// `context_tokens` positions.
+    pub fn kv_read_bytes(&self, context_tokens: u32) -> u64 {
+        self.kv_reads.bytes(context_tokens)
+    }
+
+    /// All bytes that decoding one token of a lone sequence reads: weights and what is in the KV cache. A memory's
+    /// bandwidth over it is the most tokens a second that the machine can decode.
+    pub fn decode_read_bytes(&self, context_tokens: u32) -> u64 {
+        self.active_bytes + self.kv_read_bytes(context_tokens)
+    }
+}
+
+/// Memory that a worker can name, in bytes. What the process has beyond it is its program, tokenizer and templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MemoryUse {
     /// Weights, as they lie in memory.
     pub weights_bytes: u64,
     /// Keys and values and recurrent states in memory, also those of conversations that are over and may go on.
     pub kv_cache_bytes: u64,
+    /// Buffers for computing, as large as the largest step so far needed them: activations, prepared inputs, logits.
+    #[serde(default)]
+    pub scratch_bytes: u64,
     /// Tokens of the longest running sequence, or of the one that ended last.
     pub context_used_tokens: u32,
 }
@@ -102,6 +126,29 @@ pub struct Timings {
     pub prefill_tokens_per_second: Option<f64>,
     /// Tokens after the first over `decode_ms`; absent for fewer than two tokens.
     pub decode_tokens_per_second: Option<f64>,
+    /// From each token to the next; absent for fewer than two tokens, and where an older Wick kept the timings.
+    #[serde(default)]
+    pub inter_token: Option<InterToken>,
+}
+
+/// Inter-token latency: the times from each token of a generation to the next, in milliseconds.
+///
+/// Median and p95 are by nearest rank: the least time that half, or 95 %, of all do not exceed. Both are exact for the
+/// first 512 tokens of a generation; beyond, they are right within 2.5 % of themselves. The worst is always exact.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, specta::Type)]
+pub struct InterToken {
+    /// Half of them were at most this long.
+    #[specta(type = u32)]
+    // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    pub median_ms: f64,
+    /// 95 % of them were at most this long.
+    #[specta(type = u32)]
+    // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    pub p95_ms: f64,
+    /// The longest.
+    #[specta(type = u32)]
+    // A float, but never NaN: in TypeScript a `number`, not a `number | null`.
+    pub worst_ms: f64,
 }
 
 /// A token with its log-probability in the model's own distribution, before any penalty, filter or temperature.
@@ -169,4 +216,28 @@ pub enum GenerationEvent {
         /// Where the time went.
         timings: Timings,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timings_of_an_older_wick_are_still_timings() {
+        let check = |text: &str, inter_token: Option<InterToken>| {
+            let timings: Timings = serde_json::from_str(text).expect("timings");
+            assert_eq!((timings.queue_ms, timings.inter_token), (0.5, inter_token));
+        };
+        let older = r#"{"prompt_tokens":9,"reused_tokens":1,"prefilled_tokens":8,"generated_tokens":3,"queue_ms":0.5,
+            "prefill_ms":4.0,"ttft_ms":5.0,"decode_ms":2.0,"prefill_tokens_per_second":2000.0,
+            "decode_tokens_per_second":1000.0"#;
+        check(&format!("{older}}}"), None);
+        let newer = r#""inter_token":{"median_ms":1.0,"p95_ms":1.5,"worst_ms":1.5}"#;
+        let expected = InterToken {
+            median_ms: 1.0,
+            p95_ms: 1.5,
+            worst_ms: 1.5,
+        };
+        check(&format!("{older},{newer}}}"), Some(expected));
+    }
 }

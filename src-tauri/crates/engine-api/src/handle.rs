@@ -6,7 +6,7 @@
 use crate::wire::{self, Command, MAX_LINE_BYTES, Report};
 use crate::{
     Answer, EngineError, GenerateRequest, GenerationEvent, GenerationId, LoadOptions, LoadProgress,
-    LoadedModel, MemoryUse, Question, QuestionId,
+    LoadedModel, MemoryUse, Progress, Question, QuestionId,
 };
 use futures_util::StreamExt;
 use std::collections::HashMap;
@@ -26,6 +26,7 @@ type AnswerPart = Result<Answer, EngineError>;
 pub struct Engine {
     orders: mpsc::UnboundedSender<Order>,
     memory: watch::Receiver<MemoryUse>,
+    progress: watch::Receiver<Progress>,
     next_id: Arc<AtomicU32>,
 }
 
@@ -59,11 +60,13 @@ impl Engine {
     {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (memory_sender, memory) = watch::channel(MemoryUse::default());
+        let (progress_sender, progress) = watch::channel(Progress::begin());
         let (outbox, lines_out) = mpsc::unbounded_channel();
         tokio::spawn(write_lines(to_worker, lines_out));
         let owner = Owner {
             outbox,
             memory: memory_sender,
+            progress: progress_sender,
             load: None,
             running: HashMap::new(),
             asked: HashMap::new(),
@@ -73,6 +76,7 @@ impl Engine {
         Self {
             orders,
             memory,
+            progress,
             next_id: Arc::default(),
         }
     }
@@ -154,6 +158,11 @@ impl Engine {
     /// What the worker says that it holds, as it changes.
     pub fn memory(&self) -> watch::Receiver<MemoryUse> {
         self.memory.clone()
+    }
+
+    /// Whether the worker comes further, while it has something to do.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
     }
 
     /// Returns when the worker is no longer there.
@@ -252,6 +261,7 @@ struct PendingLoad {
 struct Owner {
     outbox: mpsc::UnboundedSender<String>,
     memory: watch::Sender<MemoryUse>,
+    progress: watch::Sender<Progress>,
     load: Option<PendingLoad>,
     running: HashMap<GenerationId, mpsc::UnboundedSender<GenerationStep>>,
     asked: HashMap<QuestionId, mpsc::UnboundedSender<AnswerPart>>,
@@ -280,6 +290,9 @@ impl Owner {
     }
 
     fn obey(&mut self, order: Order) {
+        if self.is_idle() && !matches!(order, Order::Send(_)) {
+            self.progress.send_modify(Progress::wake);
+        }
         match order {
             Order::Load {
                 path,
@@ -306,6 +319,10 @@ impl Owner {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        self.load.is_none() && self.running.is_empty() && self.asked.is_empty()
+    }
+
     fn send(&self, command: &Command) {
         match wire::to_line(command) {
             // The writer ends only when the pipe does, and that comes through `lines` as well.
@@ -327,6 +344,9 @@ impl Owner {
             }
             Report::Loaded(model) => self.end_load(Ok(model)),
             Report::LoadFailed { error } => self.end_load(Err(error)),
+            Report::Progress { steps } => {
+                self.progress.send_modify(|progress| progress.hear(steps));
+            }
             Report::Memory(memory) => drop(self.memory.send_replace(memory)),
             Report::Generation { id, event } => {
                 let over = matches!(event, GenerationEvent::Finished { .. });
@@ -395,163 +415,4 @@ async fn write_lines<W: AsyncWrite + Unpin>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{FinishReason, Prompt, Timings};
-    use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream};
-
-    struct FakeWorker {
-        commands: tokio::io::Lines<BufReader<tokio::io::ReadHalf<DuplexStream>>>,
-        reports: tokio::io::WriteHalf<DuplexStream>,
-    }
-
-    impl FakeWorker {
-        async fn command(&mut self) -> Option<Command> {
-            let line = self.commands.next_line().await.expect("pipe")?;
-            Some(serde_json::from_str(&line).expect("a command"))
-        }
-
-        async fn report(&mut self, report: &Report) {
-            let line = wire::to_line(report).expect("a line");
-            self.reports.write_all(line.as_bytes()).await.expect("pipe");
-        }
-    }
-
-    fn pair() -> (Engine, FakeWorker) {
-        let (app, worker) = tokio::io::duplex(1024);
-        let (from_worker, to_worker) = tokio::io::split(app);
-        let (commands, reports) = tokio::io::split(worker);
-        let worker = FakeWorker {
-            commands: BufReader::new(commands).lines(),
-            reports,
-        };
-        (Engine::connect(from_worker, to_worker), worker)
-    }
-
-    fn request() -> GenerateRequest {
-        GenerateRequest::new(Prompt::Tokens(vec![1, 2]))
-    }
-
-    fn token(id: GenerationId, text: &str) -> Report {
-        Report::Generation {
-            id,
-            event: GenerationEvent::Token {
-                text: text.into(),
-                generated_tokens: 1,
-                logprobs: Vec::new(),
-            },
-        }
-    }
-
-    #[tokio::test]
-    async fn steps_reach_the_generation_they_belong_to() {
-        let (engine, mut worker) = pair();
-        let mut first = engine.generate(request()).expect("valid");
-        let mut second = engine.generate(request()).expect("valid");
-        // A worker answers only what it has been asked.
-        worker.command().await.expect("the first request");
-        worker.command().await.expect("the second request");
-        for (id, text) in [(second.id(), "b"), (first.id(), "a")] {
-            worker.report(&token(id, text)).await;
-        }
-        for (generation, expected) in [(&mut first, "a"), (&mut second, "b")] {
-            let Some(Ok(GenerationEvent::Token { text, .. })) = generation.next().await else {
-                panic!("no token");
-            };
-            assert_eq!(text, expected);
-        }
-        let finished = GenerationEvent::Finished {
-            reason: FinishReason::EndOfTurn,
-            timings: Timings::default(),
-        };
-        worker
-            .report(&Report::Generation {
-                id: first.id(),
-                event: finished.clone(),
-            })
-            .await;
-        assert_eq!(first.next().await, Some(Ok(finished)));
-        assert_eq!(first.next().await, None);
-    }
-
-    #[tokio::test]
-    async fn dropping_a_generation_cancels_it() {
-        let (engine, mut worker) = pair();
-        let generation = engine.generate(request()).expect("valid");
-        let id = generation.id();
-        drop(generation);
-        assert!(matches!(
-            worker.command().await,
-            Some(Command::Generate { .. })
-        ));
-        assert_eq!(worker.command().await, Some(Command::Cancel { id }));
-    }
-
-    #[tokio::test]
-    async fn a_question_is_over_with_its_last_part() {
-        let (engine, mut worker) = pair();
-        let mut answers = engine
-            .ask(Question::Logits {
-                input: crate::Input::Tokens(vec![1, 2]),
-                all: true,
-            })
-            .expect("the worker is there");
-        let Some(Command::Ask { id, .. }) = worker.command().await else {
-            panic!("no question");
-        };
-        for position in 0..2 {
-            let row = crate::Row {
-                position,
-                is_last: position == 1,
-                logits: vec![0.5],
-            };
-            let answer = Answer::Row(row);
-            worker.report(&Report::Answer { id, answer }).await;
-        }
-        for expected in 0..2 {
-            let Some(Ok(Answer::Row(row))) = answers.next().await else {
-                panic!("no row");
-            };
-            assert_eq!(row.position, expected);
-        }
-        assert_eq!(answers.next().await, None);
-    }
-
-    #[tokio::test]
-    async fn a_dead_worker_ends_everything_that_waits() {
-        let (engine, worker) = pair();
-        let mut generation = engine.generate(request()).expect("valid");
-        drop(worker);
-        let step = generation.next().await;
-        assert!(
-            matches!(step, Some(Err(EngineError::Crashed { .. }))),
-            "{step:?}"
-        );
-        assert_eq!(generation.next().await, None);
-        engine.closed().await;
-        assert!(engine.generate(request()).is_err());
-    }
-
-    #[tokio::test]
-    async fn rubbish_on_the_pipe_is_a_crash_and_no_panic() {
-        let (engine, mut worker) = pair();
-        let mut generation = engine.generate(request()).expect("valid");
-        worker.reports.write_all(b"rubbish\n").await.expect("pipe");
-        let step = generation.next().await;
-        assert!(
-            matches!(step, Some(Err(EngineError::Crashed { .. }))),
-            "{step:?}"
-        );
-    }
-
-    #[tokio::test]
-    async fn the_last_handle_closes_the_workers_input() {
-        let (engine, mut worker) = pair();
-        let twin = engine.clone();
-        drop(engine);
-        twin.forget_cache();
-        assert_eq!(worker.command().await, Some(Command::ForgetCache));
-        drop(twin);
-        assert_eq!(worker.command().await, None);
-    }
-}
+mod tests;

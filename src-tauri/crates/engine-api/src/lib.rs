@@ -12,7 +12,9 @@ mod error;
 mod event;
 mod handle;
 mod load;
+mod progress;
 mod question;
+mod reads;
 mod request;
 mod sampling;
 pub mod wire;
@@ -21,14 +23,16 @@ mod worker;
 pub use chat::{Chat, ChatMessage, Role, Tool, ToolCall};
 pub use error::EngineError;
 pub use event::{
-    FinishReason, GenerationEvent, LoadProgress, LoadedModel, Logprobs, MemoryUse, Timings,
-    TokenLogprob,
+    FinishReason, GenerationEvent, InterToken, LoadProgress, LoadedModel, Logprobs, MemoryUse,
+    Timings, TokenLogprob,
 };
 pub use handle::{Answers, Engine, Generation};
 pub use load::{KvType, LoadOptions, MemoryPlan, Quantize};
+pub use progress::Progress;
 pub use question::{
     Answer, Input, Inspection, Perplexity, Question, QuestionId, Row, TensorShare, Text,
 };
+pub use reads::{KvRead, KvReads};
 pub use request::{Constraint, GenerateRequest, GenerationId, Prompt};
 pub use sampling::{Dry, Sampling};
 pub use worker::{Worker, WorkerExit};

@@ -66,6 +66,11 @@ pub enum Report {
         /// Why.
         error: EngineError,
     },
+    /// It is at work: twice a second while it loads or computes, from a thread that does neither.
+    Progress {
+        /// Steps done since its start.
+        steps: u64,
+    },
     /// The memory in use changed.
     Memory(MemoryUse),
     /// A step of a generation.

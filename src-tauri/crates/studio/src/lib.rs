@@ -7,19 +7,24 @@
 //! whether or not anybody watches; whatever happens to a worker, conversations and the app stay.
 
 mod answer;
+mod bandwidth;
 mod chat;
 mod conversation;
 mod discover;
 mod downloads;
 mod error;
+mod export;
 mod guard;
 mod interruption;
 mod judge;
 mod library;
+mod light;
+mod looker;
 mod meter;
 mod models;
 mod monitor;
 mod paths;
+mod restart;
 mod running;
 mod sampler;
 mod settings;
@@ -27,12 +32,15 @@ mod slot;
 mod startup;
 mod status;
 mod store;
+mod tell;
+mod throughput;
 mod verdict;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
+pub use bandwidth::{DecodeLimit, MemoryBandwidth};
 pub use conversation::{
     ChatEvent, Conversation, ConversationId, ConversationSummary, Message, MessageId, MessageState,
 };
@@ -41,6 +49,7 @@ pub use downloads::{
 };
 pub use engine_api::{FinishReason, Role, Timings};
 pub use error::{Error, ErrorCode};
+pub use export::ExportFormat;
 pub use guard::{
     Admission, GuardMeasure, GuardNotice, GuardSettings, LoadPlan, LoadRefusal, LoadWish,
     MemoryChoice, MemorySettings, ModelsSettings, Offer, OfferedChange,
@@ -51,14 +60,19 @@ pub use hub::{
 };
 pub use judge::{Judge, Judged};
 pub use library::{Freed, LibraryView, library_of};
-pub use monitor::{EventKind, MonitorEvent, Span, Timeline};
-pub use paths::Paths;
+pub use light::{Light, LightState};
+pub use meter::{GenerationNow, GenerationStage, Measured};
+pub use monitor::{EventKind, MonitorEvent, MonitorNow, Span, Timeline};
+pub use paths::{Paths, machine_from_environment};
 pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
 pub use telemetry::{Machine, MemoryPool};
+pub use tell::{Snapshot, readings_socket};
+pub use throughput::{AnswerThroughput, ThroughputByModel};
 pub use verdict::{Fit, Room, Verdict};
 
+use bandwidth::Bandwidth;
 use discover::Shown;
 use downloads::Downloads;
 use guard::{Guard, Watch};
@@ -75,6 +89,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::Store;
+use tell::Telling;
 use tokio::sync::{Mutex, Notify, broadcast, watch};
 use worker::EngineSource;
 
@@ -97,6 +112,7 @@ struct Inner {
     notices: broadcast::Sender<GuardNotice>,
     running: Running,
     meter: Meter,
+    bandwidth: Bandwidth,
     monitor: Monitor,
     sampler: Sampler,
     settings: SettingsFile,
@@ -108,6 +124,7 @@ struct Inner {
     /// How often somebody asked for verdicts.
     judging: watch::Sender<u64>,
     source: EngineSource,
+    telling: Telling,
     closing: watch::Sender<bool>,
 }
 
@@ -129,6 +146,7 @@ impl Studio {
             slot: slot.clone(),
             meter: meter.clone(),
         };
+        let bandwidth = Bandwidth::new(store.clone(), gauges.clone());
         let monitor = Monitor::new(store.clone(), changed.clone());
         let settings = SettingsFile::open(&paths.data_dir);
         let guard = Guard::new(machine.clone(), settings.clone(), source.clone());
@@ -149,8 +167,10 @@ impl Studio {
             opening: Mutex::default(),
             running: Running::default(),
             meter,
+            bandwidth,
             sampler: Sampler::new(machine, gauges, monitor.clone(), changed, closing_seen),
             monitor,
+            telling: Telling::default(),
             closing,
         };
         Self {
@@ -180,6 +200,7 @@ impl Studio {
         self.inner.closing.send_replace(true);
         let in_order = async {
             self.inner.running.all_over().await;
+            self.inner.telling.over().await;
             self.inner.models.slot().closed().await;
             if let Some(downloads) = self.inner.downloads.get() {
                 downloads.closed().await;

@@ -1,24 +1,22 @@
 //! The task that takes a status a few times a second.
 //!
-//! Reading what processes hold (their proportional set sizes) makes the kernel walk their page tables. It is read less
-//! often than the rest, so that an idle window costs next to nothing.
+//! It reads nothing itself: `looker.rs` does, on a thread that may wait.
 //!
 //! Invariant: whoever subscribed wakes only for what a person could see; each wake makes the page paint.
 
 use crate::ModelStatus;
-use crate::monitor::{self, Monitor, Point};
+use crate::light::Light;
+use crate::looker::Looker;
+use crate::monitor::{self, Column, Monitor, Point};
 use crate::status::{Gauges, Status};
 use crate::store::now_ms;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use telemetry::{Machine, MemoryPool, MemoryReading};
+use telemetry::{Machine, MemoryPool, Reading};
 use tokio::sync::{Notify, watch};
 
 const BUSY_PERIOD: Duration = Duration::from_millis(250);
 const IDLE_PERIOD: Duration = Duration::from_secs(1);
-/// How old the resident memory of the processes may be.
-const BUSY_RESIDENT_AGE: Duration = Duration::from_secs(1);
-const IDLE_RESIDENT_AGE: Duration = Duration::from_secs(10);
 /// A part of the memory that changed by less is told with the next change: the strip's last digit is a tenth of a GiB.
 const VISIBLE_BYTES: u64 = 16 << 20;
 
@@ -39,14 +37,16 @@ impl Sampler {
         closing: watch::Receiver<bool>,
     ) -> Self {
         let pace = Pace { gauges, monitor };
-        let (publish, latest) = watch::channel(pace.gauges.status(MemoryPool::default()));
+        let (publish, latest) =
+            watch::channel(pace.gauges.status(MemoryPool::default(), Light::off()));
         let task = Task {
-            machine,
+            looker: Some(Looker::new(machine)),
             publish,
             pace: pace.clone(),
             changed,
-            reading: None,
-            resident: None,
+            reading: Arc::default(),
+            light: Light::off(),
+            resident_bytes: 0,
         };
         tokio::spawn(task.run(closing));
         Self { latest, pace }
@@ -54,8 +54,11 @@ impl Sampler {
 
     /// The status now, with the latest reading of the memory.
     pub(crate) fn status(&self) -> Status {
-        let memory = self.latest.borrow().memory;
-        self.pace.gauges.status(memory)
+        let (memory, light) = {
+            let latest = self.latest.borrow();
+            (latest.memory, latest.light.clone())
+        };
+        self.pace.gauges.status(memory, light)
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
@@ -84,13 +87,14 @@ impl Pace {
 }
 
 struct Task {
-    machine: Machine,
+    /// Away while it reads.
+    looker: Option<Looker>,
     publish: watch::Sender<Status>,
     pace: Pace,
     changed: Arc<Notify>,
-    reading: Option<MemoryReading>,
-    /// Bytes held by all processes of this app, and when that was read.
-    resident: Option<(Instant, u64)>,
+    reading: Arc<Reading>,
+    light: Light,
+    resident_bytes: u64,
 }
 
 impl Task {
@@ -98,14 +102,16 @@ impl Task {
         let mut model = ModelStatus::None;
         loop {
             self.read().await;
-            let now = self.pace.gauges.status(self.memory());
+            let now = self.pace.gauges.status(self.memory(), self.light.clone());
             self.keep(&mut model, &now);
             tell(&self.publish, now);
             tokio::select! {
                 () = tokio::time::sleep(self.pace.period()) => {}
                 () = self.changed.notified() => {
                     let begun = self.pace.gauges.is_busy();
-                    self.resident = still_good(self.resident, begun, Instant::now());
+                    if let Some(looker) = &mut self.looker {
+                        looker.something_changed(begun);
+                    }
                 }
                 () = crate::closed(&mut closing) => return,
             }
@@ -114,31 +120,37 @@ impl Task {
 
     /// Takes the readings that are due. One that fails leaves the last one in place.
     async fn read(&mut self) {
-        let oldest = if self.pace.gauges.is_busy() {
-            BUSY_RESIDENT_AGE
-        } else {
-            IDLE_RESIDENT_AGE
-        };
-        let resident = self.resident.filter(|(at, _)| at.elapsed() < oldest);
-        let machine = self.machine.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let resident = resident.or_else(|| resident_now(&machine));
-            (machine.memory(), resident)
-        });
-        let Ok((reading, resident)) = read.await else {
+        let Some(mut looker) = self.looker.take() else {
             return;
         };
-        self.resident = resident.or(self.resident);
-        match reading {
-            Ok(reading) => self.reading = Some(reading),
-            Err(error) => tracing::debug!(%error, "the memory could not be read"),
-        }
+        let (busy, looked_at) = (self.pace.gauges.is_busy(), self.pace.monitor.is_looked_at());
+        let worker = self.pace.gauges.worker();
+        let read = tokio::task::spawn_blocking(move || {
+            let reading = looker.look(busy, looked_at);
+            let light = worker.map_or_else(Light::off, |worker| looker.light(&worker, &reading));
+            (reading, light, looker)
+        });
+        let Ok((mut reading, light, looker)) = read.await else {
+            tracing::error!("the reader broke: there are no more readings");
+            return;
+        };
+        self.light = light;
+        self.resident_bytes = looker.resident_bytes();
+        reading.memory = reading.memory.or(self.reading.memory);
+        self.reading = Arc::new(reading);
+        let monitor = &self.pace.monitor;
+        monitor.take_reading(&self.reading, &looker.programs, now_ms());
+        self.looker = Some(looker);
     }
 
     /// Gives the moment to the monitor, and what has happened since the last one.
     fn keep(&self, model: &mut ModelStatus, now: &Status) {
         let (monitor, at_ms) = (&self.pace.monitor, now_ms());
-        monitor.take(Point::of(at_ms, &now.memory, &now.throughput));
+        let mut point = Point::of(at_ms, &now.memory, &now.throughput);
+        monitor::fill(&mut point, &self.reading);
+        let watts = point.get(Column::Power).map(f64::from);
+        self.pace.gauges.meter.power(watts, Instant::now());
+        monitor.take(point);
         for event in monitor::between(model, now, at_ms) {
             monitor.happened(event);
         }
@@ -146,14 +158,13 @@ impl Task {
     }
 
     fn memory(&self) -> MemoryPool {
-        let Some(reading) = &self.reading else {
+        let Some(reading) = &self.reading.memory else {
             return MemoryPool::default();
         };
         let held = self.pace.gauges.memory_use();
-        let resident_bytes = self.resident.map_or(0, |(_, bytes)| bytes);
         MemoryPool::divide(
             reading,
-            resident_bytes,
+            self.resident_bytes,
             held.weights_bytes,
             held.kv_cache_bytes,
         )
@@ -171,17 +182,6 @@ fn tell(publish: &watch::Sender<Status>, now: Status) {
     });
 }
 
-/// What is known of the processes' memory after something began or ended. At an end it is read at once; at a beginning a
-/// second later, since walking the page tables of the app and its worker then would hold up the first token.
-fn still_good(
-    resident: Option<(Instant, u64)>,
-    begun: bool,
-    now: Instant,
-) -> Option<(Instant, u64)> {
-    let (_, bytes) = resident.filter(|_| begun)?;
-    Some((now, bytes))
-}
-
 /// How long until the next status.
 fn period(lively: bool) -> Duration {
     if lively { BUSY_PERIOD } else { IDLE_PERIOD }
@@ -195,23 +195,13 @@ fn differs_visibly(told: &Status, now: &Status) -> bool {
     // What the worker says is exact and changes only when it works.
     let named = |pool: &MemoryPool| (pool.total_bytes, pool.weights_bytes, pool.kv_cache_bytes);
     told.model != now.model
+        || told.light != now.light
         || told.throughput != now.throughput
         || named(&told.memory) != named(&now.memory)
         || moved(|pool| pool.app_bytes)
         || moved(|pool| pool.other_bytes)
         || moved(|pool| pool.page_cache_bytes)
         || moved(|pool| pool.free_bytes)
-}
-
-/// What all processes of this app hold together.
-fn resident_now(machine: &Machine) -> Option<(Instant, u64)> {
-    let at = Instant::now();
-    let tree = machine.process_tree(std::process::id()).ok()?;
-    // One that has ended since holds nothing.
-    let held = tree
-        .into_iter()
-        .filter_map(|pid| machine.resident_bytes(pid).ok());
-    Some((at, held.sum()))
 }
 
 #[cfg(test)]
@@ -239,6 +229,7 @@ mod tests {
             model: ModelStatus::None,
             memory,
             throughput,
+            light: Light::off(),
         };
         change(&mut status);
         status
@@ -251,18 +242,6 @@ mod tests {
             done_bytes: 0,
             total_bytes: 1,
         }
-    }
-
-    #[test]
-    fn processes_are_read_when_something_ended_and_not_when_it_begins() {
-        let read_at = Instant::now();
-        let now = read_at + IDLE_RESIDENT_AGE;
-        let check = |resident, begun, expected| {
-            assert_eq!(still_good(resident, begun, now), expected);
-        };
-        check(Some((read_at, 7)), false, None);
-        check(Some((read_at, 7)), true, Some((now, 7)));
-        check(None, true, None);
     }
 
     #[test]
@@ -300,6 +279,7 @@ mod tests {
         check(|now| now.memory.kv_cache_bytes += 1, true);
         check(|now| now.memory.total_bytes += 1, true);
         check(|now| now.model = loading(), true);
+        check(|now| now.light.reason.push('!'), true);
         check(|now| now.throughput.running = true, true);
         check(
             |now| now.throughput.decode_tokens_per_second = Some(1.0),

@@ -1,16 +1,17 @@
 //! The state of the whole at a glance: the loaded model, the memory, the speed.
 
 use crate::Error;
+use crate::light::Light;
 use crate::meter::Meter;
 use crate::slot::{Slot, SlotState};
-use engine_api::{MemoryUse, Timings};
+use engine_api::{MemoryUse, Progress, Timings};
 use hub::ModelId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use telemetry::MemoryPool;
 
 /// What the top strip shows.
-#[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct Status {
     /// The loaded model.
     pub model: ModelStatus,
@@ -18,10 +19,12 @@ pub struct Status {
     pub memory: MemoryPool,
     /// The speed.
     pub throughput: Throughput,
+    /// Whether the worker works.
+    pub light: Light,
 }
 
 /// The state of the one place for a loaded model.
-#[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ModelStatus {
     /// Nothing is loaded.
@@ -66,7 +69,7 @@ pub enum ModelStatus {
 }
 
 /// How fast it goes.
-#[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct Throughput {
     /// Whether a generation runs or waits for its turn.
     pub running: bool,
@@ -86,8 +89,8 @@ pub(crate) struct Gauges {
 }
 
 impl Gauges {
-    /// The status now, but for the memory, which takes time to read.
-    pub(crate) fn status(&self, memory: MemoryPool) -> Status {
+    /// The status now, but for the memory and the light, which take time to read.
+    pub(crate) fn status(&self, memory: MemoryPool, light: Light) -> Status {
         let state = self.slot.state();
         let throughput = Throughput {
             running: self.meter.is_running(),
@@ -99,6 +102,7 @@ impl Gauges {
             model: model_status(state),
             memory,
             throughput,
+            light,
         }
     }
 
@@ -107,10 +111,31 @@ impl Gauges {
         memory_use(&self.slot.state()).unwrap_or_default()
     }
 
+    /// The worker of the loaded model.
+    pub(crate) fn worker(&self) -> Option<WorkerGauge> {
+        let SlotState::Loaded(engine) = self.slot.state() else {
+            return None;
+        };
+        Some(WorkerGauge {
+            process_id: engine.worker.process_id(),
+            progress: *engine.worker.engine().progress().borrow(),
+            busy: self.meter.is_running(),
+        })
+    }
+
     /// Whether things change from one moment to the next.
     pub(crate) fn is_busy(&self) -> bool {
         self.meter.is_running() || matches!(self.slot.state(), SlotState::Loading { .. })
     }
+}
+
+/// What is known of a worker without looking at its process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WorkerGauge {
+    pub(crate) process_id: Option<u32>,
+    pub(crate) progress: Progress,
+    /// Whether it has something to do.
+    pub(crate) busy: bool,
 }
 
 /// A worker that is loading names its weights already.

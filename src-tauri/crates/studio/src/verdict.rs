@@ -106,7 +106,7 @@ pub(crate) fn judge(key: &str, plan: &MemoryPlan, inspection: &Inspection, room:
         context_tokens: plan.context_tokens,
         weights_bytes: plan.weights_bytes,
         kv_cache_bytes: plan.kv_cache_bytes,
-        scratch_bytes: plan.scratch_bytes,
+        scratch_bytes: plan.scratch_bytes + plan.worker_bytes,
         total_bytes: total,
         memory_bytes: room.now_bytes,
         decode_tokens_per_second: rate(inspection.active_bytes, room),

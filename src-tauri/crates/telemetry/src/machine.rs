@@ -1,7 +1,7 @@
-//! The machine: where its files lie, its memory, its processor. Processes are in `process.rs`.
+//! The machine: where its files lie, and its processor. Memory is in `memory.rs`, processes are in `process.rs`.
 
 use crate::Error;
-use crate::fields::{field, field_bytes};
+use crate::fields::field;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -10,21 +10,6 @@ use std::{fs, io};
 #[derive(Debug, Clone)]
 pub struct Machine {
     root: PathBuf,
-}
-
-/// Memory of the whole machine, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MemoryReading {
-    /// All that the kernel manages.
-    pub total_bytes: u64,
-    /// What the kernel reckons that new programs could take without swapping: free and most of the page cache.
-    pub available_bytes: u64,
-    /// What nobody uses for anything.
-    pub free_bytes: u64,
-    /// What the kernel holds only to be faster and gives back on demand: files read and their names. It is
-    /// `Cached + Buffers + SReclaimable - Shmem`, as htop reckons it (`linux/LinuxMachine.c`): the kernel counts shared
-    /// memory and tmpfs as `Cached` (`Documentation/filesystems/proc.rst`), but can't give them back.
-    pub page_cache_bytes: u64,
 }
 
 /// What computes in the machine.
@@ -47,34 +32,18 @@ impl Machine {
         Self { root: root.into() }
     }
 
-    pub(crate) fn proc(&self) -> PathBuf {
-        self.root.join("proc")
+    /// Where its file system begins.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
-    /// The memory of the whole machine, from `/proc/meminfo`.
-    ///
-    /// # Errors
-    /// [`Error::Unreadable`], or [`Error::Malformed`] when the total, the free or the available memory is missing.
-    pub fn memory(&self) -> Result<MemoryReading, Error> {
-        let path = self.proc().join("meminfo");
-        let text = read(&path)?;
-        let needed = |name: &str| {
-            field_bytes(&text, name).ok_or_else(|| Error::Malformed {
-                path: path.clone(),
-                reason: format!("it has no {name} in kB"),
-            })
-        };
-        // Kernels are built without some of these; then there is nothing of the kind to count.
-        let optional = |name: &str| field_bytes(&text, name).unwrap_or(0);
-        let cache_bytes = ["Cached", "Buffers", "SReclaimable"]
-            .into_iter()
-            .fold(0_u64, |sum, name| sum.saturating_add(optional(name)));
-        Ok(MemoryReading {
-            total_bytes: needed("MemTotal")?,
-            available_bytes: needed("MemAvailable")?,
-            free_bytes: needed("MemFree")?,
-            page_cache_bytes: cache_bytes.saturating_sub(optional("Shmem")),
-        })
+    /// Whether it is the one that this runs on.
+    pub(crate) fn is_local(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    pub(crate) fn proc(&self) -> PathBuf {
+        self.root.join("proc")
     }
 
     /// The processor, from `/proc/cpuinfo`.

@@ -72,11 +72,11 @@ impl Machine {
         Ok(field_bytes(&text, name).unwrap_or(0))
     }
 
-    fn process(&self, pid: u32) -> PathBuf {
+    pub(crate) fn process(&self, pid: u32) -> PathBuf {
         self.proc().join(pid.to_string())
     }
 
-    fn process_ids(&self) -> Result<Vec<u32>, Error> {
+    pub(crate) fn process_ids(&self) -> Result<Vec<u32>, Error> {
         let path = self.proc();
         let entries = fs::read_dir(&path).map_err(|source| Error::Unreadable {
             path: path.clone(),
@@ -100,7 +100,7 @@ fn parent_in_stat(stat: &str) -> Option<u32> {
 }
 
 /// A folder that is not there, and the kernel's "no such process" while one of its files is read, are the same.
-fn gone(pid: u32, error: Error) -> Error {
+pub(crate) fn gone(pid: u32, error: Error) -> Error {
     const NO_SUCH_PROCESS: i32 = 3; // ESRCH
     match &error {
         Error::Unreadable { source, .. }

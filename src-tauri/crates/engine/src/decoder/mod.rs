@@ -4,6 +4,7 @@
 //! positions that want them. It deliberately knows neither text nor who waits for what. Invariant: what a sequence gets
 //! does not depend on what else is in the step, to the last bit.
 
+pub mod active;
 pub mod description;
 pub mod elementwise;
 pub mod families;
@@ -18,6 +19,7 @@ pub mod norm;
 pub mod ops;
 mod per_layer;
 pub mod plan;
+pub mod reads;
 pub mod rope;
 pub mod routing;
 mod scratch;
@@ -34,6 +36,7 @@ pub use plan::{Demand, Plan, plan};
 use crate::cpu::Pool;
 use crate::files::{Checkpoint, TensorType};
 use crate::kv::{KvType, PageId, PageShape};
+use crate::pulse::Pulse;
 use engine_api::{EngineError, LoadProgress};
 use model::ModelWeights;
 use source::Source;
@@ -95,6 +98,7 @@ pub struct Decoder {
     weights_bytes: u64,
     scratch: scratch::Scratch,
     pool: Pool,
+    pulse: Pulse,
 }
 
 impl Decoder {
@@ -129,8 +133,14 @@ impl Decoder {
             weights_bytes,
             scratch: scratch::Scratch::default(),
             pool: Pool::new(options.threads),
+            pulse: Pulse::default(),
             description,
         })
+    }
+
+    /// Counts the halves of layers that it computes here from now on.
+    pub fn count_on(&mut self, pulse: Pulse) {
+        self.pulse = pulse;
     }
 
     /// What it computes.

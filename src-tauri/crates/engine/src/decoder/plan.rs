@@ -3,6 +3,7 @@
 //! It walks the description as loading does and asks the same functions for sizes that the real allocations ask; so it
 //! is right by construction, and a test compares the two.
 
+use super::active::Active;
 use super::description::Description;
 use super::model::ModelWeights;
 use super::scratch::ScratchSizes;
@@ -10,6 +11,7 @@ use super::source::{Form, Source, Wanted};
 use crate::files::{Checkpoint, TensorType};
 use crate::kv::{KvType, PAGE_TOKENS};
 use engine_api::EngineError;
+use std::collections::BTreeMap;
 
 /// What is asked of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Demand {
 pub struct Plan {
     /// Weights as they will lie in memory.
     pub weights_bytes: u64,
+    /// The part of them that decoding one token reads.
+    pub active_bytes: u64,
     /// Pages of keys and values for all sequences at full length.
     pub kv_bytes: u64,
     /// States of recurrent layers of all sequences.
@@ -68,10 +72,20 @@ pub fn plan(
             .values()
             .map(|wanted: &Wanted| wanted.bytes as u64)
             .sum(),
+        active_bytes: active_bytes(checkpoint, &weights),
         kv_bytes: parallel * kv_bytes(description, demand.context_tokens, demand.kv_type),
         state_bytes: parallel * state_bytes(description),
         scratch_bytes: scratch.bytes(quantized) as u64,
     })
+}
+
+fn active_bytes(checkpoint: &Checkpoint, weights: &BTreeMap<String, Wanted>) -> u64 {
+    let active = Active::of(checkpoint);
+    let of = |(name, wanted): (&String, &Wanted)| {
+        let tensor = checkpoint.tensor(name)?;
+        Some(active.reads(name, tensor, wanted.bytes as u64))
+    };
+    weights.iter().filter_map(of).sum()
 }
 
 fn is_quantized(wanted: &Wanted) -> bool {

@@ -137,6 +137,7 @@ impl Decoder {
             self.mixer(at, pages, chunks, elements);
             self.add(at, elements, |layer| &layer.mixer_post_norm);
         }
+        self.pulse.beat();
     }
 
     /// The second part of a layer.
@@ -155,6 +156,7 @@ impl Decoder {
         self.mix_per_layer(at, rows);
         let scale = self.weights.layers[at].output_scale;
         ops::scale(&mut self.scratch.residual[..elements], scale);
+        self.pulse.beat();
     }
 
     /// Only wanted rows go on.

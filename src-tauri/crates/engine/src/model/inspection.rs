@@ -1,6 +1,7 @@
 //! What a model is, from its header alone. A model that this engine can't run is described all the same, with the reason.
 
 use super::prompts::Prompts;
+use crate::decoder::active::Active;
 use crate::decoder::{Description, families};
 use crate::files::{Checkpoint, TensorInfo, TensorType};
 use engine_api::{EngineError, Inspection, KvType, TensorShare};
@@ -50,40 +51,20 @@ pub fn inspect(path: &Path) -> Result<Inspection, EngineError> {
 
 /// All but the experts that sit out a token.
 fn active_parameters(checkpoint: &Checkpoint) -> u64 {
-    let used = experts_used(checkpoint);
-    let active =
-        |(name, tensor): (&String, &TensorInfo)| share(tensor.elements(), name, tensor, used);
-    checkpoint.tensors.iter().map(active).sum()
+    let active = Active::of(checkpoint);
+    let tensors = checkpoint.tensors.iter();
+    let of =
+        |(name, tensor): (&String, &TensorInfo)| active.computes(name, tensor, tensor.elements());
+    tensors.map(of).sum()
 }
 
-/// What a token reads: all active weights, but of the embedding only a row, unless it is the output's matrix too.
+/// What a token reads of the tensors as they are in the file.
 fn active_bytes(checkpoint: &Checkpoint) -> u64 {
-    let used = experts_used(checkpoint);
-    let is_tied = checkpoint.tensor("output.weight").is_none();
-    let read = |(name, tensor): (&String, &TensorInfo)| {
-        if name == "token_embd.weight" && !is_tied {
-            return 0;
-        }
-        share(tensor.size_bytes(), name, tensor, used)
-    };
-    checkpoint.tensors.iter().map(read).sum()
-}
-
-fn experts_used(checkpoint: &Checkpoint) -> u64 {
-    let architecture = checkpoint.metadata.architecture().unwrap_or_default();
-    let key = format!("{architecture}.expert_used_count");
-    checkpoint.metadata.unsigned(&key).unwrap_or(0)
-}
-
-/// The part of a tensor that a token has to do with: of experts those that are used.
-fn share(whole: u64, name: &str, tensor: &TensorInfo, used: u64) -> u64 {
-    match tensor.shape.as_slice() {
-        [experts, ..] if name.contains("_exps.") && tensor.shape.len() == 3 => {
-            let experts = (*experts as u64).max(1);
-            whole / experts * used.min(experts)
-        }
-        _ => whole,
-    }
+    let active = Active::of(checkpoint);
+    let tensors = checkpoint.tensors.iter();
+    let of =
+        |(name, tensor): (&String, &TensorInfo)| active.reads(name, tensor, tensor.size_bytes());
+    tensors.map(of).sum()
 }
 
 fn tensor_types(checkpoint: &Checkpoint) -> Vec<TensorShare> {
@@ -127,14 +108,7 @@ fn tokenizer(checkpoint: &Checkpoint) -> Option<String> {
 }
 
 fn kv_bytes_per_token(description: &Description) -> Vec<(KvType, u64)> {
-    let of = |kv_type| {
-        let layers = description.page_shape(super::fit::kv_type(kv_type)).layers;
-        let vectors = layers
-            .iter()
-            .flat_map(|layer| [layer.key_dim, layer.value_dim].map(|dim| (layer.kv_heads, dim)));
-        let bytes = vectors.map(|(heads, dim)| heads * super::fit::kv_type(kv_type).bytes(dim));
-        (kv_type, bytes.sum::<usize>() as u64)
-    };
+    let of = |kv_type| (kv_type, super::kv_bytes_per_token(description, kv_type));
     [KvType::F16, KvType::Q8_0].map(of).to_vec()
 }
 

@@ -5,6 +5,7 @@
 
 mod evaluation;
 mod fit;
+mod footprint;
 mod inspection;
 mod prompts;
 
@@ -13,9 +14,11 @@ pub use fit::{Fitted, MOST_STEP_TOKENS, fit};
 pub use inspection::inspect;
 pub(crate) use prompts::{Prepared, Prompts, tokenize};
 
-use crate::decoder::{self, Decoder, families};
+use crate::decoder::reads::{kv_reads, position_bytes};
+use crate::decoder::{self, Decoder, Description, families};
 use crate::files::{Checkpoint, TensorInfo};
 use crate::kv::PageStore;
+use crate::pulse::Pulse;
 use crate::scheduler::{Held, Limits, Pager, Scheduler, Snapshots, Stepped};
 use crate::timing::elapsed_ms;
 use engine_api::{EngineError, LoadOptions, LoadProgress, LoadedModel, MemoryUse, Row};
@@ -41,7 +44,8 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Loads the model at `path`. It ends soon after `cancelled` is set.
+    /// Loads the model at `path`. It ends soon after `cancelled` is set. `on_progress` is called for each piece of a few
+    /// MiB.
     ///
     /// # Errors
     /// [`EngineError::InvalidModel`] for a file that is damaged or no model, [`EngineError::UnsupportedModel`] for one
@@ -65,7 +69,7 @@ impl Model {
             quantize: fit::quantized(options.quantize),
             cancelled,
         };
-        let decoder = Decoder::load(&checkpoint, &decoder_options, &mut rarely(&mut on_progress))?;
+        let decoder = Decoder::load(&checkpoint, &decoder_options, &mut on_progress)?;
         let mut model = Self {
             info: describe(&checkpoint, &decoder, &fitted),
             scheduler: scheduler(&decoder, &fitted),
@@ -75,6 +79,11 @@ impl Model {
         model.warm_up(path)?;
         model.info.load_ms = elapsed_ms(start);
         Ok(model)
+    }
+
+    /// Counts what it computes here from now on.
+    pub fn count_on(&mut self, pulse: Pulse) {
+        self.decoder.count_on(pulse);
     }
 
     /// What it is.
@@ -88,6 +97,7 @@ impl Model {
         MemoryUse {
             weights_bytes: self.decoder.weights_bytes(),
             kv_cache_bytes: self.scheduler.cache_bytes(),
+            scratch_bytes: self.decoder.scratch_bytes() + self.scheduler.scratch_bytes(),
             context_used_tokens: u32::try_from(used).unwrap_or(u32::MAX),
         }
     }
@@ -155,18 +165,6 @@ fn threads(options: &LoadOptions) -> usize {
         .map_or_else(cores, |threads| threads as usize)
 }
 
-/// Tells about a hundred times in a load, and of its end.
-fn rarely(tell: &mut impl FnMut(LoadProgress)) -> impl FnMut(LoadProgress) {
-    let mut told_bytes = 0;
-    move |now: LoadProgress| {
-        if now.done_bytes - told_bytes >= now.total_bytes / 100 || now.done_bytes == now.total_bytes
-        {
-            told_bytes = now.done_bytes;
-            tell(now);
-        }
-    }
-}
-
 fn scheduler(decoder: &Decoder, fitted: &Fitted) -> Scheduler {
     let store = PageStore::new(decoder.page_shape(fit::kv_type(fitted.plan.kv_type)));
     let pager = Pager::new(store, fitted.budget_pages);
@@ -193,11 +191,21 @@ fn describe(checkpoint: &Checkpoint, decoder: &Decoder, fitted: &Fitted) -> Load
         kv_type: fitted.plan.kv_type,
         kv_budget_bytes: fitted.budget_bytes,
         plan: fitted.plan,
+        active_bytes: fitted.active_bytes,
+        kv_bytes_per_token: kv_bytes_per_token(description, fitted.plan.kv_type),
+        kv_reads: kv_reads(description, fit::kv_type(fitted.plan.kv_type)),
         parameters: checkpoint.tensors.values().map(TensorInfo::elements).sum(),
         vocabulary_tokens: to_u32(description.vocabulary),
         device: "CPU".into(),
         load_ms: 0.0,
     }
+}
+
+/// Bytes that one position takes in all layers' pages.
+fn kv_bytes_per_token(description: &Description, kv_type: engine_api::KvType) -> u64 {
+    let kv_type = fit::kv_type(kv_type);
+    let layers = description.page_shape(kv_type).layers.into_iter();
+    layers.map(|layer| position_bytes(layer, kv_type)).sum()
 }
 
 /// The type that most bytes of the repeated layers have.

@@ -4,12 +4,14 @@
 //! a step ends those that took part in it, and nothing else.
 
 use super::generation::{Generation, Next};
-use super::outbox::{MemoryNews, Outbox};
+use super::outbox::{LoadNews, MemoryNews, Outbox};
 use super::pace::Pace;
 use super::preparing::Prepare;
 use super::running::{Name, Running};
 use super::{Arrived, Asked, Work, guarded};
+use crate::heap;
 use crate::model::{Evaluation, Kind, Model, Prepared};
+use crate::pulse::Pulse;
 use crate::scheduler::{SequenceId, Stepped};
 use engine_api::wire::Report;
 use engine_api::{EngineError, FinishReason, LoadOptions, Question, QuestionId};
@@ -26,11 +28,17 @@ pub(super) struct Computing {
     memory: MemoryNews,
     outbox: Outbox,
     running: Running,
+    pulse: Pulse,
     to_prepare: mpsc::Sender<Prepare>,
 }
 
 impl Computing {
-    pub(super) fn new(outbox: Outbox, running: Running, to_prepare: mpsc::Sender<Prepare>) -> Self {
+    pub(super) fn new(
+        outbox: Outbox,
+        running: Running,
+        pulse: Pulse,
+        to_prepare: mpsc::Sender<Prepare>,
+    ) -> Self {
         Self {
             model: None,
             generations: BTreeMap::new(),
@@ -39,6 +47,7 @@ impl Computing {
             memory: MemoryNews::default(),
             outbox,
             running,
+            pulse,
             to_prepare,
         }
     }
@@ -90,21 +99,29 @@ impl Computing {
     fn load(&mut self, path: &Path, options: &LoadOptions) {
         self.unload();
         let cancelled = self.running.flag(Name::Load);
-        let outbox = self.outbox.clone();
+        let mut news = LoadNews::default();
         let load = || {
             Model::load(path, options, cancelled.as_bool(), |at| {
-                outbox.send(&Report::Loading(at));
+                self.pulse.beat();
+                news.tell_rarely(at, &self.outbox);
             })
         };
-        match guarded(load) {
-            Ok(model) => {
-                self.memory.tell(model.memory(), &self.outbox);
-                self.outbox.send(&Report::Loaded(model.info().clone()));
-                self.pace = Pace::default();
-                self.model = Some(model);
-            }
+        let loaded = guarded(load);
+        self.running.end(Name::Load);
+        // Metadata and what the tokenizer was made of.
+        heap::give_back();
+        match loaded {
+            Ok(model) => self.go_on_with(model),
             Err(error) => self.outbox.send(&Report::LoadFailed { error }),
         }
+    }
+
+    fn go_on_with(&mut self, mut model: Model) {
+        model.count_on(self.pulse.clone());
+        self.memory.tell(model.memory(), &self.outbox);
+        self.outbox.send(&Report::Loaded(model.info().clone()));
+        self.pace = Pace::default();
+        self.model = Some(model);
     }
 
     /// Two models at once would be twice the memory: the old one goes first, with all that it was at.
@@ -116,6 +133,7 @@ impl Computing {
             self.unanswered(id, EngineError::ModelNotLoaded);
         }
         self.model = None;
+        heap::give_back();
     }
 
     fn prepare(&mut self, arrived: Box<Arrived>) {

@@ -4,6 +4,7 @@
 //! with both.
 
 use super::Arrived;
+use super::gaps::Gaps;
 use super::outbox::Outbox;
 use super::running::Flag;
 use crate::grammar::Grammar;
@@ -34,6 +35,9 @@ pub(super) struct Generation {
     arrival: Instant,
     began: Option<Instant>,
     first_token: Option<Instant>,
+    /// The one that was written last.
+    last_token: Option<Instant>,
+    gaps: Gaps,
     /// Of the tokens since the last event.
     logprobs: Vec<Logprobs>,
 }
@@ -78,6 +82,8 @@ impl Generation {
             arrival,
             began: None,
             first_token: None,
+            last_token: None,
+            gaps: Gaps::default(),
             logprobs: Vec::new(),
         }
     }
@@ -135,8 +141,12 @@ impl Generation {
     }
 
     fn write(&mut self, token: u32, first: Instant, outbox: &Outbox) -> Next {
+        let now = Instant::now();
         self.timings.generated_tokens += 1;
-        self.timings.decode_ms = ms(first.elapsed());
+        self.timings.decode_ms = ms(now - first);
+        if let Some(last) = self.last_token.replace(now) {
+            self.gaps.add(now - last);
+        }
         self.note_logprobs();
         let text = self.text.push(self.prompts.vocabulary.bytes(token));
         match self.stops.push(&text) {
@@ -202,6 +212,7 @@ impl Generation {
         // The first token came with the prefill: the rate counts the steps after it.
         let steps = self.timings.generated_tokens.saturating_sub(1);
         self.timings.decode_tokens_per_second = rate(steps, self.timings.decode_ms);
+        self.timings.inter_token = std::mem::take(&mut self.gaps).told();
         let timings = std::mem::take(&mut self.timings);
         self.emit(GenerationEvent::Finished { reason, timings }, outbox);
     }

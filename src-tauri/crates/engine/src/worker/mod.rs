@@ -1,8 +1,10 @@
-//! The worker's three threads. One reads commands, so that a cancellation is seen at once; one makes tokens of prompts,
-//! so that a long text or a slow template holds nobody up; one computes, a step after the other.
+//! The worker's four threads. One reads commands, so that a cancellation is seen at once; one makes tokens of prompts,
+//! so that a long text or a slow template holds nobody up; one computes, a step after the other; one says how far that is.
 
 mod computing;
+mod gaps;
 mod generation;
+mod heart;
 mod outbox;
 mod pace;
 mod preparing;
@@ -10,8 +12,10 @@ mod reading;
 mod running;
 
 use crate::model::Prepared;
+use crate::pulse::Pulse;
 use computing::Computing;
 use engine_api::{EngineError, GenerateRequest, GenerationId, LoadOptions, QuestionId};
+use heart::Heart;
 use outbox::Outbox;
 use preparing::Preparing;
 use reading::Reading;
@@ -73,6 +77,7 @@ pub fn serve(
     let (to_prepare, prepare) = mpsc::channel();
     let outbox = Outbox::new(output);
     let running = Running::default();
+    let pulse = Pulse::default();
     let reading = Reading {
         work: sender.clone(),
         outbox: outbox.clone(),
@@ -81,6 +86,12 @@ pub fn serve(
     let preparing = Preparing {
         work: sender,
         outbox: outbox.clone(),
+        running: running.clone(),
+    };
+    let heart = Heart {
+        running: running.clone(),
+        pulse: pulse.clone(),
+        outbox: outbox.clone(),
     };
     let threads = [
         spawn("wick-commands", move || {
@@ -88,12 +99,14 @@ pub fn serve(
             on_input_end();
         }),
         spawn("wick-prompts", move || preparing.run(prepare)),
+        spawn("wick-progress", move || heart.run(heart::PAUSE)),
     ];
     if let Some(error) = threads.into_iter().find_map(Result::err) {
         tracing::error!(%error, "a thread of the worker could not be started");
         return;
     }
-    Computing::new(outbox, running, to_prepare).run(&work);
+    Computing::new(outbox, running.clone(), pulse, to_prepare).run(&work);
+    running.close();
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

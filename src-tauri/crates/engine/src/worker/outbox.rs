@@ -1,12 +1,15 @@
 //! What the worker says. Its threads share the pipe: a report is one line, whole.
 
-use engine_api::MemoryUse;
 use engine_api::wire::{self, Report};
+use engine_api::{LoadProgress, MemoryUse};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How many positions the cache may gain before the app is told again.
 const MEMORY_STEP_TOKENS: u32 = 16;
+/// Between two reports of a load that is slow: often enough for a rate that follows.
+const LOAD_PAUSE: Duration = Duration::from_millis(250);
 
 /// The pipe to the app.
 #[derive(Clone)]
@@ -52,5 +55,25 @@ impl MemoryNews {
     pub(super) fn tell(&mut self, now: MemoryUse, outbox: &Outbox) {
         self.0 = Some(now);
         outbox.send(&Report::Memory(now));
+    }
+}
+
+/// What the app was last told of a load.
+#[derive(Debug, Default)]
+pub(super) struct LoadNews {
+    told_bytes: u64,
+    told: Option<Instant>,
+}
+
+impl LoadNews {
+    /// Tells each hundredth of it, what comes a while after the last report, and its end.
+    pub(super) fn tell_rarely(&mut self, now: LoadProgress, outbox: &Outbox) {
+        let is_more = now.done_bytes - self.told_bytes >= now.total_bytes / 100;
+        let is_later = self.told.is_none_or(|told| told.elapsed() >= LOAD_PAUSE);
+        if is_more || is_later || now.done_bytes == now.total_bytes {
+            self.told_bytes = now.done_bytes;
+            self.told = Some(Instant::now());
+            outbox.send(&Report::Loading(now));
+        }
     }
 }

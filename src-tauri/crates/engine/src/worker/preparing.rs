@@ -1,6 +1,7 @@
 //! The thread that makes tokens of prompts and answers what needs no weights.
 
 use super::outbox::Outbox;
+use super::running::{Name, Running};
 use super::{Arrived, Asked, Work, guarded};
 use crate::decoder::families;
 use crate::files::Checkpoint;
@@ -26,6 +27,7 @@ pub(super) enum Prepare {
 pub(super) struct Preparing {
     pub(super) work: mpsc::Sender<Work>,
     pub(super) outbox: Outbox,
+    pub(super) running: Running,
 }
 
 impl Preparing {
@@ -55,6 +57,7 @@ impl Preparing {
             Ok(answer) => Report::Answer { id, answer },
             Err(error) => Report::Unanswered { id, error },
         };
+        self.running.end(Name::Question(id));
         self.outbox.send(&report);
     }
 }

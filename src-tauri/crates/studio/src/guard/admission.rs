@@ -47,7 +47,7 @@ pub struct LoadPlan {
     /// Keys and values at that context window.
     #[specta(type = u32)]
     pub kv_cache_bytes: u64,
-    /// Buffers.
+    /// Buffers, and the worker itself with its tokenizer.
     #[specta(type = u32)]
     pub scratch_bytes: u64,
     /// All of it.
@@ -110,7 +110,7 @@ impl From<MemoryPlan> for LoadPlan {
             context_tokens: plan.context_tokens,
             weights_bytes: plan.weights_bytes,
             kv_cache_bytes: plan.kv_cache_bytes,
-            scratch_bytes: plan.scratch_bytes,
+            scratch_bytes: plan.scratch_bytes + plan.worker_bytes,
             total_bytes: plan.total_bytes(),
         }
     }

@@ -98,7 +98,11 @@ impl Watch {
         Some(Reading {
             available_bytes: memory.available_bytes,
             reserve_bytes: self.guard.reserve_bytes(memory.total_bytes),
-            stall_percent: self.guard.machine.memory_stall().unwrap_or(0.0),
+            stall_percent: self
+                .guard
+                .machine
+                .pressure()
+                .map_or(0.0, |pressure| pressure.full_avg10),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{ModelStatus, Status};
 use serde::{Deserialize, Serialize};
+use telemetry::{GpuReading, Reading};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, specta::Type)]
@@ -52,6 +53,25 @@ pub(crate) fn between(before: &ModelStatus, now: &Status, at_ms: i64) -> Vec<Mon
         happened(EventKind::LoadFailed, name);
     }
     events
+}
+
+/// GPUs that have begun to slow themselves down between two readings.
+pub(super) fn throttled(before: &Reading, now: &Reading, at_ms: i64) -> Vec<MonitorEvent> {
+    let was = |gpu: &GpuReading| {
+        let before = before.gpus.iter().find(|before| before.index == gpu.index);
+        before.is_some_and(is_throttled)
+    };
+    let begun = now.gpus.iter().filter(|gpu| is_throttled(gpu) && !was(gpu));
+    let event = |gpu: &GpuReading| MonitorEvent {
+        at_ms,
+        kind: EventKind::Throttled,
+        subject: gpu.name.clone(),
+    };
+    begun.map(event).collect()
+}
+
+fn is_throttled(gpu: &GpuReading) -> bool {
+    gpu.throttle.as_ref().is_some_and(|why| !why.is_empty())
 }
 
 fn loaded(model: &ModelStatus) -> Option<&str> {

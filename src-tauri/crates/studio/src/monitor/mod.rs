@@ -5,13 +5,16 @@
 
 mod event;
 mod history;
+mod now;
 mod point;
 mod timeline;
 
 pub(crate) use event::between;
 pub use event::{EventKind, MonitorEvent};
 pub(crate) use history::{KEPT_MS, MOST_EVENTS};
-pub(crate) use point::{COLUMNS, Point};
+pub use now::MonitorNow;
+pub(crate) use now::fill;
+pub(crate) use point::{COLUMNS, Column, Point};
 pub use timeline::{Span, Timeline};
 
 use crate::store::{Store, now_ms};
@@ -19,6 +22,7 @@ use crate::{Download, DownloadState, Error, Studio};
 use history::History;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use telemetry::{Program, Reading};
 use tokio::sync::{Notify, watch};
 
 /// Whoever has asked for a timeline within this time still looks.
@@ -35,6 +39,8 @@ pub(crate) struct Monitor {
 #[derive(Debug, Default)]
 struct Kept {
     history: History,
+    reading: Arc<Reading>,
+    programs: Vec<Program>,
     looked: Option<Instant>,
 }
 
@@ -52,6 +58,20 @@ impl Monitor {
     pub(crate) fn take(&self, point: Point) {
         let minute = self.kept().history.take(point);
         self.keep(minute);
+    }
+
+    /// Takes what the machine tells at this moment, and what has happened to it since the last one.
+    pub(crate) fn take_reading(&self, reading: &Arc<Reading>, programs: &[Program], at_ms: i64) {
+        let before = {
+            let mut kept = self.kept();
+            if kept.programs != programs {
+                kept.programs = programs.to_vec();
+            }
+            std::mem::replace(&mut kept.reading, reading.clone())
+        };
+        for event in event::throttled(&before, reading, at_ms) {
+            self.happened(event);
+        }
     }
 
     /// Takes what happened.
@@ -113,6 +133,20 @@ impl Studio {
     /// None so far.
     pub fn timeline(&self, span: Span, since_ms: i64) -> Result<Timeline, Error> {
         Ok(self.inner.monitor.timeline(span, since_ms))
+    }
+
+    /// What is going on now.
+    pub fn monitor_now(&self) -> MonitorNow {
+        let generations = self.inner.meter.generations(Instant::now());
+        let limit = self.decode_limit(&generations);
+        let kept = self.inner.monitor.kept();
+        MonitorNow {
+            reading: Reading::clone(&kept.reading),
+            programs: kept.programs.clone(),
+            generations,
+            last_measured: self.inner.meter.last_measured(),
+            limit,
+        }
     }
 
     /// The database is open: the past is brought back, and from now on what happens to downloads is marked.

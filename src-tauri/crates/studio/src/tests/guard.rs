@@ -40,6 +40,7 @@ fn plan(options: &LoadOptions) -> MemoryPlan {
             KvType::F16 | KvType::F32 => cache,
         },
         scratch_bytes: 64 * MIB,
+        worker_bytes: 0,
     }
 }
 

@@ -13,6 +13,8 @@ mod models;
 mod monitor;
 mod status;
 mod stop;
+mod tell;
+mod throughput;
 
 use crate::worker::EngineSource;
 use crate::{

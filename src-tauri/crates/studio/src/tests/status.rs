@@ -31,6 +31,7 @@ async fn the_memory_is_divided_with_what_the_worker_says() {
         weights_bytes: 150 << 10,
         kv_cache_bytes: 50 << 10,
         context_used_tokens: 77,
+        scratch_bytes: 0,
     };
     worker.report(&Report::Memory(held)).await;
     let is_there = |status: &Status| {

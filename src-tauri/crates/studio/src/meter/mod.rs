@@ -1,0 +1,301 @@
+//! How fast tokens come, over all generations that run and for each of them, and what they cost.
+//!
+//! It reads no clock but for the beginning and the end of a generation, and no power at all: both are told.
+
+mod energy;
+mod measured;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use measured::Measured;
+
+use crate::ConversationId;
+use energy::{Energy, MOST_GAP};
+use engine_api::Timings;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use steps::Steps;
+use tokio::sync::Notify;
+
+/// A generation that runs or waits for its turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
+pub struct GenerationNow {
+    /// Where its answer is written.
+    pub conversation: ConversationId,
+    /// The name of the model that writes it.
+    pub model: String,
+    /// How far it is.
+    pub stage: GenerationStage,
+    /// Tokens generated so far.
+    pub generated_tokens: u32,
+    /// Over the last second, while tokens come.
+    pub decode_tokens_per_second: Option<f64>,
+    /// Since it was sent to the engine, in milliseconds.
+    #[specta(type = u32)]
+    pub running_ms: u64,
+}
+
+/// How far a generation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum GenerationStage {
+    /// It waits for its turn.
+    Queued,
+    /// Its prompt is being read.
+    Prefill {
+        /// Tokens of it that are read.
+        processed_tokens: u32,
+        /// All of them.
+        total_tokens: u32,
+    },
+    /// It is being written.
+    Decode,
+}
+
+/// Counts tokens. Clones share the count.
+#[derive(Debug, Clone)]
+pub(crate) struct Meter {
+    count: Arc<Mutex<Count>>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    /// By the order in which they began.
+    running: BTreeMap<u64, One>,
+    begun: u64,
+    /// All together, since nothing ran.
+    together: Steps,
+    last: Option<(Timings, Option<Measured>)>,
+    power: Power,
+    /// Until when time is charged to those that decode.
+    charged: Option<Instant>,
+}
+
+/// The last reading of the machine's power.
+#[derive(Debug, Default)]
+struct Power {
+    watts: Option<f64>,
+    at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct One {
+    conversation: ConversationId,
+    model: String,
+    began: Instant,
+    stage: GenerationStage,
+    tokens: u32,
+    steps: Steps,
+    energy: Energy,
+    /// Another one worked while it decoded.
+    crowded: bool,
+}
+
+/// A running generation, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Metered {
+    meter: Meter,
+    number: u64,
+}
+
+impl Meter {
+    /// `changed` is notified when a generation begins or ends.
+    pub(crate) fn new(changed: Arc<Notify>) -> Self {
+        Self {
+            count: Arc::default(),
+            changed,
+        }
+    }
+
+    /// A generation begins.
+    pub(crate) fn begin(&self, conversation: ConversationId, model: String) -> Metered {
+        let mut count = self.count();
+        if count.running.is_empty() {
+            count.together = Steps::default();
+        }
+        count.begun += 1;
+        let number = count.begun;
+        let one = One {
+            conversation,
+            model,
+            began: Instant::now(),
+            stage: GenerationStage::Queued,
+            tokens: 0,
+            steps: Steps::default(),
+            energy: Energy::default(),
+            crowded: false,
+        };
+        count.running.insert(number, one);
+        self.changed.notify_one();
+        Metered {
+            meter: self.clone(),
+            number,
+        }
+    }
+
+    /// Whether anything runs.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.count().running.is_empty()
+    }
+
+    /// How many have begun so far: who sees the same number twice, and nothing running, was alone in between.
+    pub(crate) fn begun(&self) -> u64 {
+        self.count().begun
+    }
+
+    /// Timings of the generation that finished last.
+    pub(crate) fn last(&self) -> Option<Timings> {
+        let count = self.count();
+        count.last.as_ref().map(|(timings, _)| timings.clone())
+    }
+
+    /// What was measured of the generation that finished last.
+    pub(crate) fn last_measured(&self) -> Option<Measured> {
+        self.count()
+            .last
+            .as_ref()
+            .and_then(|(_, measured)| *measured)
+    }
+
+    /// The machine draws this many watts, on the mean since the last reading; `None` where nothing tells.
+    pub(crate) fn power(&self, watts: Option<f64>, now: Instant) {
+        let mut count = self.count();
+        count.charge(now);
+        let watts = watts.filter(|watts| watts.is_finite() && *watts >= 0.0);
+        let watts_since = watts.filter(|_| count.power.is_fresh(now));
+        for one in count.running.values_mut() {
+            one.energy.power(watts_since);
+        }
+        count.power = Power {
+            watts,
+            at: Some(now),
+        };
+    }
+
+    /// Tokens a second of all together over the last second, or since the first token if that is less; `None` until
+    /// that says something and when nothing runs.
+    pub(crate) fn rate(&self, now: Instant) -> Option<f64> {
+        let count = self.count();
+        (!count.running.is_empty()).then(|| count.together.rate(now))?
+    }
+
+    /// Those that run, in the order in which they began.
+    pub(crate) fn generations(&self, now: Instant) -> Vec<GenerationNow> {
+        let count = self.count();
+        count.running.values().map(|one| one.at(now)).collect()
+    }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
+        // Numbers are whole whatever their last user did.
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Power {
+    /// Whether the last reading is recent enough to say something of the time since.
+    fn is_fresh(&self, now: Instant) -> bool {
+        let age = self.at.map(|at| now.saturating_duration_since(at));
+        age.is_some_and(|age| age <= MOST_GAP)
+    }
+}
+
+impl Count {
+    /// Charges the time that has passed to those that decode, in equal shares with all that work. Called before the number
+    /// of either changes.
+    fn charge(&mut self, now: Instant) {
+        let from = self.charged.unwrap_or(now).min(now);
+        let passed = now.saturating_duration_since(from).as_secs_f64();
+        self.charged = self.charged.max(Some(now));
+        let working = self.running.values().filter(|one| one.works()).count();
+        let share = passed / u32::try_from(working).map_or(f64::INFINITY, f64::from);
+        for one in self.running.values_mut() {
+            if passed > 0.0 && one.stage == GenerationStage::Decode {
+                one.energy.pass(share);
+                one.crowded |= working > 1;
+            }
+        }
+    }
+}
+
+impl One {
+    /// One that waits for its turn draws nothing and takes nothing from the others.
+    fn works(&self) -> bool {
+        self.stage != GenerationStage::Queued
+    }
+
+    fn at(&self, now: Instant) -> GenerationNow {
+        let running = now.saturating_duration_since(self.began);
+        GenerationNow {
+            conversation: self.conversation,
+            model: self.model.clone(),
+            stage: self.stage,
+            generated_tokens: self.tokens,
+            decode_tokens_per_second: self.steps.rate(now),
+            running_ms: u64::try_from(running.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl Metered {
+    /// So much of the prompt is read.
+    pub(crate) fn prefill(&mut self, processed_tokens: u32, total_tokens: u32, now: Instant) {
+        let mut count = self.meter.count();
+        count.charge(now);
+        if let Some(one) = count.running.get_mut(&self.number) {
+            one.stage = GenerationStage::Prefill {
+                processed_tokens,
+                total_tokens,
+            };
+        }
+    }
+
+    /// The generation has come to this many tokens.
+    pub(crate) fn tokens(&mut self, generated_tokens: u32, now: Instant) {
+        let mut count = self.meter.count();
+        count.charge(now);
+        let Count {
+            running, together, ..
+        } = &mut *count;
+        let Some(one) = running.get_mut(&self.number) else {
+            return;
+        };
+        let new = generated_tokens.saturating_sub(one.tokens);
+        one.stage = GenerationStage::Decode;
+        one.tokens = generated_tokens;
+        one.steps.take(new, now);
+        together.take(new, now);
+    }
+
+    /// The generation is over; what was measured of it. `limit` is the most tokens a second that the machine could have
+    /// decoded.
+    pub(crate) fn finished(
+        &self,
+        timings: &Timings,
+        limit: Option<f64>,
+        now: Instant,
+    ) -> Option<Measured> {
+        let mut count = self.meter.count();
+        count.charge(now);
+        let power = count.power.watts.filter(|_| count.power.is_fresh(now));
+        let measured = count.running.get(&self.number).and_then(|one| {
+            let limit = limit.filter(|_| !one.crowded);
+            Measured::of(timings, one.energy.joules(power), limit)
+        });
+        count.last = Some((timings.clone(), measured));
+        measured
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        let mut count = self.meter.count();
+        count.charge(Instant::now());
+        count.running.remove(&self.number);
+        drop(count);
+        self.meter.changed.notify_one();
+    }
+}
