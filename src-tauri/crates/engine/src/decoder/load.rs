@@ -15,6 +15,9 @@ use std::sync::{Mutex, PoisonError, mpsc};
 /// Bytes of a piece: long enough for the drive, short enough for progress.
 const PIECE_BYTES: usize = 4 << 20;
 
+/// Readers at least: with few cores too, a drive wants several requests at a time, since nothing is read ahead.
+const LEAST_READERS: usize = 8;
+
 /// Numbers that a thread quantizes at once.
 const QUANTIZED_ELEMENTS: usize = 1 << 18;
 
@@ -183,7 +186,7 @@ fn read_all(
     let pieces = Mutex::new(pieces.into_iter());
     let (tell, news) = mpsc::channel();
     std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
+        for _ in 0..threads.max(LEAST_READERS) {
             let (tell, pieces) = (tell.clone(), &pieces);
             scope.spawn(move || reader(checkpoint, pieces, cancelled, &tell));
         }
