@@ -18,6 +18,8 @@ const STARTER: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 const KV_TYPES: [KvType; 3] = [KvType::F32, KvType::F16, KvType::Q8_0];
 /// Tokens written after the prompt.
 const ANSWER_TOKENS: u32 = 8;
+/// More than any step takes.
+const STEP_TOKENS: u32 = 512;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -94,10 +96,10 @@ async fn measure(path: &Path, context: u32, kv_type: KvType) -> Result<String, E
         .engine()
         .load(path.to_owned(), options, progress)
         .await?;
-    // Twice: a worker's first steps are short until it knows how fast it is.
-    let first = most_bytes(&worker, &loaded).await?;
+    let first = most_bytes(&worker, &loaded, u32::MAX).await?;
+    // Once more, with enough for the largest step: the first ones are short, until the worker knows how fast it is.
     worker.engine().forget_cache();
-    let measured = first.max(most_bytes(&worker, &loaded).await?);
+    let measured = first.max(most_bytes(&worker, &loaded, STEP_TOKENS).await?);
     let plan = loaded.plan;
     let mib = |bytes: u64| format!("{:.2}", bytes as f64 / f64::from(1 << 20));
     let parts = [
@@ -117,9 +119,13 @@ async fn measure(path: &Path, context: u32, kv_type: KvType) -> Result<String, E
     ))
 }
 
-/// The most that was seen during a prompt that fills the context and its answer.
-async fn most_bytes(worker: &Worker, loaded: &LoadedModel) -> Result<u64, EngineError> {
-    let mut generation = worker.engine().generate(filling(loaded))?;
+/// The most that was seen during a prompt that fills the context, but for so many tokens at most, and its answer.
+async fn most_bytes(
+    worker: &Worker,
+    loaded: &LoadedModel,
+    most_tokens: u32,
+) -> Result<u64, EngineError> {
+    let mut generation = worker.engine().generate(filling(loaded, most_tokens))?;
     let mut most = anonymous_bytes(worker);
     while let Some(event) = generation.next().await {
         event?;
@@ -128,9 +134,10 @@ async fn most_bytes(worker: &Worker, loaded: &LoadedModel) -> Result<u64, Engine
     Ok(most)
 }
 
-/// A prompt that leaves room for a few tokens.
-fn filling(loaded: &LoadedModel) -> GenerateRequest {
-    let count = loaded.context_tokens.saturating_sub(ANSWER_TOKENS);
+/// A prompt that leaves room for a few tokens in the context.
+fn filling(loaded: &LoadedModel, most_tokens: u32) -> GenerateRequest {
+    let room = loaded.context_tokens.saturating_sub(ANSWER_TOKENS);
+    let count = room.min(most_tokens);
     let token = |at: u32| at * 37 % loaded.vocabulary_tokens.max(1);
     GenerateRequest {
         sampling: Sampling::greedy(),

@@ -13,7 +13,7 @@ use studio::Paths;
 
 const FIELDS: &str = "\
 Fields of --json:
-  context_tokens, parallel, kv_type, weights_bytes, kv_cache_bytes, scratch_bytes";
+  context_tokens, parallel, kv_type, weights_bytes, kv_cache_bytes, scratch_bytes, worker_bytes";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = FIELDS)]
@@ -60,6 +60,11 @@ fn in_words(plan: &MemoryPlan) -> String {
         ["weights".into(), bytes(plan.weights_bytes), String::new()],
         ["KV cache".into(), bytes(plan.kv_cache_bytes), sequences],
         ["scratch".into(), bytes(plan.scratch_bytes), String::new()],
+        [
+            "worker".into(),
+            bytes(plan.worker_bytes),
+            "tokenizer and process".into(),
+        ],
         ["together".into(), bytes(plan.total_bytes()), String::new()],
     ];
     table([Column::Left, Column::Right, Column::Left], &rows)

@@ -15,6 +15,9 @@ use std::sync::{Mutex, PoisonError, mpsc};
 /// Bytes of a piece: long enough for the drive, short enough for progress.
 const PIECE_BYTES: usize = 4 << 20;
 
+/// Readers at least: with few cores too, a drive wants several requests at a time, since nothing is read ahead.
+const LEAST_READERS: usize = 8;
+
 /// Numbers that a thread quantizes at once.
 const QUANTIZED_ELEMENTS: usize = 1 << 18;
 
@@ -182,9 +185,8 @@ fn read_all(
     let pieces: Vec<Piece> = buffers.iter_mut().flat_map(Buffer::cut).collect();
     let pieces = Mutex::new(pieces.into_iter());
     let (tell, news) = mpsc::channel();
-    checkpoint.read_no_further();
     std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
+        for _ in 0..threads.max(LEAST_READERS) {
             let (tell, pieces) = (tell.clone(), &pieces);
             scope.spawn(move || reader(checkpoint, pieces, cancelled, &tell));
         }
@@ -313,7 +315,9 @@ fn small(fraction: u32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Value;
     use crate::files::tests::writer::{Folder, Gguf};
+    use std::path::Path;
 
     /// Bit patterns of small BF16 numbers.
     fn numbers(count: usize) -> Vec<u8> {
@@ -353,33 +357,44 @@ mod tests {
         }
     }
 
+    /// Drops a file from the page cache, if it lies on a drive.
+    fn cool(path: &Path) {
+        let file = std::fs::File::open(path).expect("a file");
+        // What is not on the drive yet can't be dropped.
+        file.sync_all().expect("a drive");
+        let advice = rustix::fs::Advice::DontNeed;
+        rustix::fs::fadvise(&file, 0, None, advice).expect("advice");
+    }
+
     #[test]
     fn the_page_cache_is_left_as_it_was_found() {
         let folder = Folder::new();
         let bytes = numbers(ROWS * COLUMNS);
         let shape = [ROWS as u64, COLUMNS as u64];
-        let file = Gguf::default().raw("w", &shape, TensorType::BF16.id(), &bytes);
+        // A header that takes many reads, as a vocabulary makes it.
+        let notes = Value::Array(vec![Value::Text("note".into()); 100_000]);
+        let file = Gguf::default().value("general.notes", &notes);
+        let file = file.raw("w", &shape, TensorType::BF16.id(), &bytes);
         let path = folder.write("w.gguf", &file.finish());
+        let load = || {
+            let checkpoint = Checkpoint::open(&path).expect("a file");
+            load_one(&checkpoint, TensorType::BF16);
+            checkpoint
+        };
         let length = bytes.len() as u64;
-        // What is not on the drive yet can't be dropped.
-        std::fs::File::open(&path)
-            .and_then(|file| file.sync_all())
-            .expect("a drive");
-        let checkpoint = Checkpoint::open(&path).expect("a file");
-        let is_cached = || checkpoint.is_cached("w", 0, length);
-        let load = || load_one(&checkpoint, TensorType::BF16);
-        load();
-        assert!(is_cached(), "it was there, just written");
-        checkpoint.forget("w", 0, length);
-        if is_cached() {
-            // A folder in memory: nothing is ever dropped.
-            return;
-        }
-        load();
-        // Nothing was there, and nothing is. From behind, since a look lets the system read on.
+        assert!(load().is_cached("w", 0, length), "it was just written");
+        cool(&path);
+        let checkpoint = load();
+        // From behind, since a look lets the system read on. In a folder in memory nothing is ever dropped.
         let places = (0..bytes.len()).step_by(64 << 10).rev();
         let cached = places.filter(|at| checkpoint.is_cached("w", *at as u64, 1));
-        assert_eq!(cached.count(), 0, "looks after what was dropped");
+        let cached = cached.count();
+        cool(&path);
+        let is_in_memory = checkpoint.is_cached("w", 0, length);
+        assert!(
+            cached == 0 || is_in_memory,
+            "{cached} looks found what was dropped"
+        );
     }
 
     #[test]

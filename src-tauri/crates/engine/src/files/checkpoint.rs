@@ -101,13 +101,6 @@ impl Checkpoint {
             .collect()
     }
 
-    /// Lets the system read no further than [`Self::read`] asks for: several threads are about to read all of it.
-    pub fn read_no_further(&self) {
-        for (_, file) in &self.parts {
-            super::source::read_no_further(file);
-        }
-    }
-
     /// Reads `into.len()` bytes of the tensor's data, from `skip` bytes after its beginning. Doesn't move any file
     /// position, so that several threads can read at once.
     ///

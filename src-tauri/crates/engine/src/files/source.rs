@@ -9,7 +9,7 @@ use super::view::View;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The opened files of a checkpoint.
@@ -22,6 +22,15 @@ pub struct Place {
     pub part: usize,
     /// Bytes from the start of that file.
     pub offset: u64,
+}
+
+/// Opens a file of which the system reads what is asked for and nothing ahead of it: what lies ahead is another thread's to
+/// read, and could not be told from what was in the page cache before. From the first byte on, since one page that was
+/// read ahead lets the next ones be read ahead.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random);
+    Ok(file)
 }
 
 /// Where the bytes of a tensor come from.
@@ -174,12 +183,6 @@ impl Source {
 /// Bytes between two looks into the page cache, and what is dropped from it at a time: the largest page of a processor
 /// that Wick runs on.
 const PAGE_BYTES: u64 = 64 << 10;
-
-/// Asks the system to read what is asked for and nothing ahead of it: what lies ahead is another thread's, and could not be
-/// told from what was in the page cache before.
-pub(super) fn read_no_further(file: &File) {
-    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
-}
 
 /// Asks by reading single bytes on condition that nobody waits for the drive (`RWF_NOWAIT`, preadv2(2)).
 fn is_cached_at(parts: Parts, place: Place, skip: u64, length: u64) -> bool {

@@ -56,7 +56,7 @@ pub fn fit(
         quantize: quantized(options.quantize),
     };
     let whole = plan(description, checkpoint, &demand(wanted))?;
-    let worker_bytes = worker_bytes(checkpoint);
+    let worker_bytes = worker_bytes(checkpoint, description.vocabulary);
     let fixed_bytes = whole.weights_bytes + whole.scratch_bytes + whole.state_bytes + worker_bytes;
     let free_bytes = free(fixed_bytes, options)?;
     let page_bytes = description

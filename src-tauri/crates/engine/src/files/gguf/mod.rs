@@ -23,6 +23,7 @@ pub use value::Value;
 
 const MAGIC: &[u8; 4] = b"GGUF";
 const DEFAULT_ALIGNMENT: u64 = 32;
+const HEADER_BUFFER_BYTES: usize = 64 << 10;
 /// The smallest entries that can exist: an empty key with a one-byte value, an unnamed tensor without dimensions.
 const MIN_METADATA_ENTRY_BYTES: u64 = 8 + 4 + 1;
 const MIN_TENSOR_ENTRY_BYTES: u64 = 8 + 4 + 4 + 8;
@@ -86,7 +87,11 @@ impl Header {
         if !metadata.is_file() {
             return Err(Error::Damaged("it is not a file".into()));
         }
-        Self::read(&mut Reader::new(BufReader::new(file), metadata.len()))
+        // Nothing is read ahead of what is asked for.
+        let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        let buffer = length.min(HEADER_BUFFER_BYTES);
+        let reader = BufReader::with_capacity(buffer, file);
+        Self::read(&mut Reader::new(reader, metadata.len()))
     }
 
     /// Reads and proves the header of a file that lies in memory.

@@ -5,7 +5,7 @@
 //! as many tensors as they say.
 
 use super::{Error, Header};
-use crate::files::source::{Place, Source};
+use crate::files::source::{self, Place, Source};
 use crate::files::{Checkpoint, Metadata, TensorInfo};
 use engine_api::EngineError;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub fn open(path: &Path) -> Result<Checkpoint, EngineError> {
 type Part = (PathBuf, Header, File);
 
 fn open_one(path: &Path) -> Result<(Header, File), EngineError> {
-    let opened = File::open(path).map_err(Error::from);
+    let opened = source::open(path).map_err(Error::from);
     let read = |file: File| Ok((Header::of(&file)?, file));
     opened.and_then(read).map_err(|error| {
         let (file, reason) = (path.display().to_string(), error.to_string());

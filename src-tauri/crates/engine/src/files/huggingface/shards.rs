@@ -2,6 +2,7 @@
 
 use super::config::read_json;
 use crate::files::safetensors::{self, Entry};
+use crate::files::source;
 use engine_api::EngineError;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +71,7 @@ impl Shards {
         if !path.exists() {
             return Err(invalid(folder, format!("{name} is missing")));
         }
-        let file = File::open(&path).map_err(|error| invalid(&path, error.to_string()))?;
+        let file = source::open(&path).map_err(|error| invalid(&path, error.to_string()))?;
         let entries =
             safetensors::read(&file).map_err(|error| invalid(&path, error.to_string()))?;
         let part = self.parts.len();
