@@ -7,6 +7,7 @@ mod broken_models;
 mod cli;
 mod e2e;
 mod engine;
+mod guarding;
 mod keeping;
 mod scheduling;
 mod worker;

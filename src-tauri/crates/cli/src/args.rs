@@ -12,6 +12,7 @@ use crate::models::rm::RmArgs;
 use crate::models::search::SearchArgs;
 use crate::models::verify::VerifyArgs;
 use crate::run::RunArgs;
+use crate::top::TopArgs;
 use clap::{Parser, Subcommand};
 
 /// Runs language models on this computer. Models are GGUF files.
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Measure how fast a model runs here
     Bench(BenchArgs),
+    /// Show memory, speed and the machine, as they are now
+    Top(TopArgs),
     /// Tell what a model is
     Inspect(InspectArgs),
     /// Tell what a model would take in memory

@@ -17,6 +17,11 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{scaled:.1} {}", UNITS[unit])
 }
 
+/// Bytes as GiB without the unit, one decimal, as the strip above Wick's window has them.
+pub(crate) fn gib(bytes: u64) -> String {
+    format!("{:.1}", as_f64(bytes) / as_f64(1 << 30))
+}
+
 /// `83 ms`, `1.62 s`.
 pub(crate) fn milliseconds(ms: f64) -> String {
     if ms < 999.5 {
@@ -56,6 +61,7 @@ mod tests {
         check(98_362_432, "93.8 MiB");
         check(121 << 30, "121.0 GiB");
         check(u64::MAX, "16384.0 PiB");
+        assert_eq!(gib(130_663_165_952), "121.7");
         assert_eq!(milliseconds(83.4), "83 ms");
         assert_eq!(milliseconds(999.7), "1.00 s");
         assert_eq!(milliseconds(1620.0), "1.62 s");

@@ -15,6 +15,7 @@ mod run;
 mod session;
 mod stop;
 mod table;
+mod top;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -42,6 +43,7 @@ fn obey(command: Command) -> Result<(), Stop> {
         Command::Rm(args) => models::rm::rm(&args),
         Command::Verify(args) => models::verify::verify(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Top(args) => top::top(&args),
         Command::Inspect(args) => ask::inspect::inspect(&args),
         Command::Plan(args) => ask::plan::plan(&args),
         Command::Tokenize(args) => ask::tokenize::tokenize(&args),

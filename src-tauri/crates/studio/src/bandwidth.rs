@@ -9,7 +9,7 @@ use crate::status::Gauges;
 use crate::store::Store;
 use crate::{Error, ErrorCode, GenerationNow, GenerationStage, Studio};
 use engine_api::{LoadedModel, Timings};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -29,7 +29,7 @@ pub struct MemoryBandwidth {
 ///
 /// Every token of a lone sequence reads all weights that are active and all that the KV cache holds for it, so the rate is
 /// at most bandwidth ÷ bytes per token. A model that fits into a processor's cache may do better.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct DecodeLimit {
     /// As measured on this machine.
     #[specta(type = u32)]

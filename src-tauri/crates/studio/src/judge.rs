@@ -22,7 +22,7 @@ const PARALLEL: usize = 3;
 /// Repositories whose headers are kept.
 const KEPT_HEADERS: usize = 20;
 /// The context window that is planned with when nobody says another one.
-const USUAL_CONTEXT_TOKENS: u32 = 8192;
+pub(crate) const USUAL_CONTEXT_TOKENS: u32 = 8192;
 
 /// What comes while a repository is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
@@ -199,8 +199,9 @@ impl Studio {
         let memory = self.status().memory;
         let loaded = memory.weights_bytes + memory.kv_cache_bytes;
         let available = memory.free_bytes + memory.page_cache_bytes + loaded;
+        let reserve = self.inner.models.guard().reserve_bytes(memory.total_bytes);
         let bandwidth = self.inner.bandwidth.get().await;
-        Room::new(memory.total_bytes, available, bandwidth)
+        Room::beside(reserve, memory.total_bytes, available, bandwidth)
     }
 }
 
@@ -232,7 +233,8 @@ async fn plan(
     }
 }
 
-async fn ask(worker: &RunningWorker, question: Question) -> Result<Answer, EngineError> {
+/// Asks a worker one question that has one answer.
+pub(crate) async fn ask(worker: &RunningWorker, question: Question) -> Result<Answer, EngineError> {
     let mut answers = worker.engine().ask(question)?;
     let answer = answers.next().await;
     answer.unwrap_or_else(|| Err(EngineError::crashed("it said nothing")))

@@ -14,6 +14,7 @@ mod discover;
 mod downloads;
 mod error;
 mod export;
+mod guard;
 mod interruption;
 mod judge;
 mod library;
@@ -31,6 +32,7 @@ mod slot;
 mod startup;
 mod status;
 mod store;
+mod tell;
 mod throughput;
 mod verdict;
 mod worker;
@@ -48,6 +50,10 @@ pub use downloads::{
 pub use engine_api::{FinishReason, Role, Timings};
 pub use error::{Error, ErrorCode};
 pub use export::ExportFormat;
+pub use guard::{
+    Admission, GuardMeasure, GuardNotice, GuardSettings, LoadPlan, LoadRefusal, LoadWish,
+    MemoryChoice, MemorySettings, ModelsSettings, Offer, OfferedChange,
+};
 pub use hub::{
     CatalogEntry, Checked, Commit, HubSettings, LibraryRoot, Model, ModelId, Removal, Repo, RepoId,
     SearchPage, SearchQuery, TokenState, VerifyProgress,
@@ -57,17 +63,19 @@ pub use library::{Freed, LibraryView, library_of};
 pub use light::{Light, LightState};
 pub use meter::{GenerationNow, GenerationStage, Measured};
 pub use monitor::{EventKind, MonitorEvent, MonitorNow, Span, Timeline};
-pub use paths::Paths;
+pub use paths::{Paths, machine_from_environment};
 pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
 pub use telemetry::{Machine, MemoryPool};
+pub use tell::{Snapshot, readings_socket};
 pub use throughput::{AnswerThroughput, ThroughputByModel};
 pub use verdict::{Fit, Room, Verdict};
 
 use bandwidth::Bandwidth;
 use discover::Shown;
 use downloads::Downloads;
+use guard::{Guard, Watch};
 use hub::Hub;
 use library::Newer;
 use meter::Meter;
@@ -81,7 +89,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::Store;
-use tokio::sync::{Mutex, Notify, watch};
+use tell::Telling;
+use tokio::sync::{Mutex, Notify, broadcast, watch};
 use worker::EngineSource;
 
 /// How long an orderly end may take.
@@ -100,6 +109,7 @@ struct Inner {
     store: Arc<OnceLock<Store>>,
     opening: Mutex<()>,
     models: Models,
+    notices: broadcast::Sender<GuardNotice>,
     running: Running,
     meter: Meter,
     bandwidth: Bandwidth,
@@ -114,6 +124,7 @@ struct Inner {
     /// How often somebody asked for verdicts.
     judging: watch::Sender<u64>,
     source: EngineSource,
+    telling: Telling,
     closing: watch::Sender<bool>,
 }
 
@@ -138,6 +149,8 @@ impl Studio {
         let bandwidth = Bandwidth::new(store.clone(), gauges.clone());
         let monitor = Monitor::new(store.clone(), changed.clone());
         let settings = SettingsFile::open(&paths.data_dir);
+        let guard = Guard::new(machine.clone(), settings.clone(), source.clone());
+        let notices = Watch::start(guard.clone(), slot.clone(), closing_seen.clone());
         let inner = Inner {
             settings: settings.clone(),
             newer: Newer::default(),
@@ -148,7 +161,8 @@ impl Studio {
             shown_downloads: watch::Sender::default(),
             judging: watch::Sender::default(),
             source,
-            models: Models::new(paths.library_roots, settings, slot, store.clone()),
+            models: Models::new(paths.library_roots, settings, slot, guard, store.clone()),
+            notices,
             store,
             opening: Mutex::default(),
             running: Running::default(),
@@ -156,6 +170,7 @@ impl Studio {
             bandwidth,
             sampler: Sampler::new(machine, gauges, monitor.clone(), changed, closing_seen),
             monitor,
+            telling: Telling::default(),
             closing,
         };
         Self {
@@ -174,12 +189,18 @@ impl Studio {
         self.inner.sampler.subscribe()
     }
 
+    /// What the guard does from now on.
+    pub fn subscribe_guard(&self) -> broadcast::Receiver<GuardNotice> {
+        self.inner.notices.subscribe()
+    }
+
     /// Ends everything in order: what is being written is stored as interrupted, the worker ends, the database is
     /// closed. Takes at most three seconds. Afterwards nothing new begins.
     pub async fn shutdown(&self) {
         self.inner.closing.send_replace(true);
         let in_order = async {
             self.inner.running.all_over().await;
+            self.inner.telling.over().await;
             self.inner.models.slot().closed().await;
             if let Some(downloads) = self.inner.downloads.get() {
                 downloads.closed().await;

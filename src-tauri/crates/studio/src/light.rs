@@ -6,7 +6,7 @@
 //!
 //! Invariant: a worker that comes further is never stuck, however slow it is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use telemetry::{Activity, GpuReading, ProcessState, Reading, ThrottleReason};
 
@@ -24,7 +24,7 @@ const BUSY: f64 = 0.5;
 const IDLE_SHARE: f64 = 0.02;
 
 /// The light.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 pub struct Light {
     /// Its colour.
     pub state: LightState,
@@ -33,7 +33,7 @@ pub struct Light {
 }
 
 /// What the light says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, specta::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 #[serde(rename_all = "snake_case")]
 pub enum LightState {
     /// No model is loaded.
@@ -249,7 +249,7 @@ mod tests {
             let (state, reason) = light(
                 |signs| {
                     signs.cores = Some(cores);
-                    signs.still = STUCK_AFTER - Duration::from_millis(1);
+                    signs.still = STUCK_AFTER.saturating_sub(Duration::from_millis(1));
                 },
                 reading,
             );

@@ -6,12 +6,12 @@ use crate::meter::Meter;
 use crate::slot::{Slot, SlotState};
 use engine_api::{MemoryUse, Progress, Timings};
 use hub::ModelId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use telemetry::MemoryPool;
 
 /// What the top strip shows.
-#[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct Status {
     /// The loaded model.
     pub model: ModelStatus,
@@ -24,7 +24,7 @@ pub struct Status {
 }
 
 /// The state of the one place for a loaded model.
-#[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ModelStatus {
     /// Nothing is loaded.
@@ -69,7 +69,7 @@ pub enum ModelStatus {
 }
 
 /// How fast it goes.
-#[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct Throughput {
     /// Whether a generation runs or waits for its turn.
     pub running: bool,
@@ -149,7 +149,9 @@ fn memory_use(state: &SlotState) -> Option<MemoryUse> {
 fn model_status(state: SlotState) -> ModelStatus {
     match state {
         SlotState::Empty => ModelStatus::None,
-        SlotState::Loading { model, progress } => {
+        SlotState::Loading {
+            model, progress, ..
+        } => {
             let progress = *progress.borrow();
             ModelStatus::Loading {
                 model_id: model.id,

@@ -15,14 +15,14 @@ use crate::ConversationId;
 use count::{Count, One, Power};
 use energy::Energy;
 use engine_api::Timings;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use steps::Steps;
 use tokio::sync::Notify;
 
 /// A generation that runs or waits for its turn.
-#[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct GenerationNow {
     /// Where its answer is written.
     pub conversation: ConversationId,
@@ -40,7 +40,7 @@ pub struct GenerationNow {
 }
 
 /// How far a generation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, specta::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum GenerationStage {
     /// It waits for its turn.

@@ -4,11 +4,11 @@
 
 use super::point::{Column, Point};
 use crate::{DecodeLimit, GenerationNow, Measured};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use telemetry::{Program, Reading, SensorReading};
 
 /// What is going on.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, specta::Type)]
 pub struct MonitorNow {
     /// All that the machine told at the last reading, which is at most a second old.
     pub reading: Reading,

@@ -7,11 +7,13 @@ mod downloads;
 mod ends;
 pub(crate) mod fake;
 mod full_disk;
+mod guard;
 mod library;
 mod models;
 mod monitor;
 mod status;
 mod stop;
+mod tell;
 mod throughput;
 
 use crate::worker::EngineSource;
