@@ -41,7 +41,8 @@ impl Buffer {
     }
 }
 
-/// A file that stays open from one reading to the next.
+/// A file that stays open from one reading to the next, if it is the kernel's. One of a recorded machine is opened each
+/// time: somebody may put another one in its place.
 #[derive(Debug)]
 pub(crate) struct HeldFile {
     path: PathBuf,
@@ -59,7 +60,7 @@ impl HeldFile {
 
     /// What stands in it now; `None` if it can't be read. It is then opened anew the next time.
     pub(crate) fn read<'a>(&mut self, buffer: &'a mut Buffer) -> Option<Cow<'a, str>> {
-        if self.file.is_none() {
+        if self.file.is_none() || !is_of_kernel(&self.path) {
             self.file = File::open(&self.path).ok();
         }
         let read = buffer.fill(self.file.as_ref()?);
@@ -68,6 +69,10 @@ impl HeldFile {
         }
         read.ok().map(String::from_utf8_lossy)
     }
+}
+
+fn is_of_kernel(path: &Path) -> bool {
+    path.starts_with("/proc") || path.starts_with("/sys")
 }
 
 /// The beginning of a file that is read once, without the blanks around; `None` if it can't be read.
@@ -107,6 +112,8 @@ mod tests {
         check(b"one", "one");
         check(b"", "");
         check(b"another", "another");
+        fs::rename(&path, folder.path().join("older")).expect("a name");
+        check(b"in its place", "in its place");
         check(
             "x".repeat(FIRST_BYTES + 1).as_bytes(),
             &"x".repeat(FIRST_BYTES + 1),

@@ -31,13 +31,14 @@ fn replacement(inside: &str) -> Option<String> {
     let lead = &inside[..inside.len() - body.len()];
     let body = body.strip_suffix(signs).unwrap_or(body);
     let tail = &inside[lead.len() + body.len()..];
+    // Lines must not be lost: errors name them.
+    let lines = |kept: &str| "\n".repeat(body.matches('\n').count() - kept.matches('\n').count());
     let new = match body.trim() {
-        "generation" => " with ".to_owned(),
-        "endgeneration" => " endwith ".to_owned(),
+        "generation" => format!(" with{} ", lines("")),
+        "endgeneration" => format!(" endwith{} ", lines("")),
         statement => {
             let (target, value) = namespace_set(statement)?;
-            // Lines must not be lost: errors name them.
-            let lines = "\n".repeat(body.matches('\n').count() - value.matches('\n').count());
+            let lines = lines(value);
             format!(" set {target} = ({value})|{FENCE}{lines} ")
         }
     };
@@ -155,6 +156,7 @@ mod tests {
             "{% set ns.a = (1)|wick_fenced\n\n %}{{ y }}",
         );
         check("{% set ns.a %}x{% endset %}", "{% set ns.a %}x{% endset %}");
+        check("{%\ngeneration%}", "{% with\n %}");
         for untouched in [
             "{# {% generation %} #}",
             "{% raw %}{% generation %}{% endraw %}",

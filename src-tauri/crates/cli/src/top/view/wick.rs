@@ -58,7 +58,7 @@ fn model(model: &ModelStatus) -> Row {
             let quantization = quantization.as_deref().unwrap_or_default();
             let about = [architecture, quantization, device].map(shown);
             let about = about.iter().filter(|word| !word.is_empty());
-            let about = about.map(|word| format!(" · {word}")).collect::<String>();
+            let about = about.fold(String::new(), |text, word| text + " · " + word);
             row.and(shown(name), Tone::Strong).and(about, Tone::Plain)
         }
         ModelStatus::Failed { name, error, .. } => row.and(shown(name), Tone::Strong).and(
