@@ -61,7 +61,7 @@ describe("the card of the decode rate", () => {
     now({});
     show(Decode, {});
     expect(words("monitor-limit")).toBe("73 % of this machine’s limit");
-    expect(words("monitor-decode")).toMatch(/p95 12.1 msworst 142 msEnergy 0.25 J per token/);
+    expect(words("monitor-decode")).toMatch(/p95 12.1 msworst 142 msEnergy per token 0.25 J/);
     expect(words("monitor-bandwidth")).toMatch(
       /at 40.0 GiB\/s, and a token reads 512 MiB of it, so 80.0 tokens per second are possible/,
     );
@@ -76,7 +76,7 @@ describe("the card of the decode rate", () => {
     now({ last_measured: null, limit: null }, 71.2);
     show(Decode, {});
     expect([find("monitor-limit"), find("monitor-bandwidth")]).toEqual([null, null]);
-    expect(words("monitor-decode")).toMatch(/Energy not reported here/);
+    expect(words("monitor-decode")).toMatch(/Energy per token not reported here/);
   });
   it("measures the memory again on request, and tells a refusal", async () => {
     const told = vi.fn();
@@ -156,7 +156,7 @@ describe("the line under an answer", () => {
     find("figures")!.click();
     flushSync();
     expect(words("figures-more")).toMatch(
-      /Queued 3 ms.*Energy 0.25 J per token.*73 % of this machine’s limit/,
+      /Queued 3 ms.*Energy per token 0.25 J.*73 % of this machine’s limit/,
     );
     expect(find("figures")!.getAttribute("aria-expanded")).toBe("true");
     find("figures")!.click();

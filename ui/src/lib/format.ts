@@ -172,24 +172,22 @@ export function turnFigures(timings: Timings): string[] {
   return figures;
 }
 
-/** What else is known of an answer, each figure with its name. Energy that no meter tells is said to be so. */
+/** What is known of an answer beside the figures under it, each with its name. Energy that no meter tells is said so. */
 export function turnDetails(timings: Timings, measured: Measured | null): [string, string][] {
   const gaps = timings.inter_token ?? null;
   const energy = measured?.energy_joules_per_token ?? null;
-  const details: [string, string | null][] = [
-    ["TTFT", duration(timings.ttft_ms)],
+  const between: [string, string][] = gaps
+    ? [
+        ["Between tokens, median", gap(gaps.median_ms)],
+        ["p95", gap(gaps.p95_ms)],
+        ["worst", gap(gaps.worst_ms)],
+      ]
+    : [];
+  return [
     ["Queued", duration(timings.queue_ms)],
-    [
-      "Prefill",
-      given(timings.prefill_tokens_per_second) ? `${rate(timings.prefill_tokens_per_second)} tok/s` : null,
-    ],
-    ["Reused", `${count(timings.reused_tokens)} of ${count(timings.prompt_tokens)} tokens`],
-    ["Between tokens, median", gaps && gap(gaps.median_ms)],
-    ["p95", gaps && gap(gaps.p95_ms)],
-    ["worst", gaps && gap(gaps.worst_ms)],
-    ["Energy", energy === null ? "not reported here" : `${joules(energy)} per token`],
+    ...between,
+    ["Energy per token", energy === null ? "not reported here" : joules(energy)],
   ];
-  return details.filter((detail): detail is [string, string] => Boolean(detail[1]));
 }
 
 /** The share of the memory's limit that an answer reached, if that is known: "89 % of this machine’s limit". */

@@ -2,6 +2,7 @@
 //!
 //! It reads no clock but for the beginning and the end of a generation, and no power at all: both are told.
 
+mod count;
 mod energy;
 mod measured;
 mod steps;
@@ -11,10 +12,10 @@ mod tests;
 pub use measured::Measured;
 
 use crate::ConversationId;
-use energy::{Energy, MOST_GAP};
+use count::{Count, One, Power};
+use energy::Energy;
 use engine_api::Timings;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use steps::Steps;
@@ -60,39 +61,6 @@ pub enum GenerationStage {
 pub(crate) struct Meter {
     count: Arc<Mutex<Count>>,
     changed: Arc<Notify>,
-}
-
-#[derive(Debug, Default)]
-struct Count {
-    /// By the order in which they began.
-    running: BTreeMap<u64, One>,
-    begun: u64,
-    /// All together, since nothing ran.
-    together: Steps,
-    last: Option<(Timings, Option<Measured>)>,
-    power: Power,
-    /// Until when time is charged to those that decode.
-    charged: Option<Instant>,
-}
-
-/// The last reading of the machine's power.
-#[derive(Debug, Default)]
-struct Power {
-    watts: Option<f64>,
-    at: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct One {
-    conversation: ConversationId,
-    model: String,
-    began: Instant,
-    stage: GenerationStage,
-    tokens: u32,
-    steps: Steps,
-    energy: Energy,
-    /// Another one worked while it decoded.
-    crowded: bool,
 }
 
 /// A running generation, until it is dropped.
@@ -192,51 +160,6 @@ impl Meter {
     fn count(&self) -> MutexGuard<'_, Count> {
         // Numbers are whole whatever their last user did.
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Power {
-    /// Whether the last reading is recent enough to say something of the time since.
-    fn is_fresh(&self, now: Instant) -> bool {
-        let age = self.at.map(|at| now.saturating_duration_since(at));
-        age.is_some_and(|age| age <= MOST_GAP)
-    }
-}
-
-impl Count {
-    /// Charges the time that has passed to those that decode, in equal shares with all that work. Called before the number
-    /// of either changes.
-    fn charge(&mut self, now: Instant) {
-        let from = self.charged.unwrap_or(now).min(now);
-        let passed = now.saturating_duration_since(from).as_secs_f64();
-        self.charged = self.charged.max(Some(now));
-        let working = self.running.values().filter(|one| one.works()).count();
-        let share = passed / u32::try_from(working).map_or(f64::INFINITY, f64::from);
-        for one in self.running.values_mut() {
-            if passed > 0.0 && one.stage == GenerationStage::Decode {
-                one.energy.pass(share);
-                one.crowded |= working > 1;
-            }
-        }
-    }
-}
-
-impl One {
-    /// One that waits for its turn draws nothing and takes nothing from the others.
-    fn works(&self) -> bool {
-        self.stage != GenerationStage::Queued
-    }
-
-    fn at(&self, now: Instant) -> GenerationNow {
-        let running = now.saturating_duration_since(self.began);
-        GenerationNow {
-            conversation: self.conversation,
-            model: self.model.clone(),
-            stage: self.stage,
-            generated_tokens: self.tokens,
-            decode_tokens_per_second: self.steps.rate(now),
-            running_ms: u64::try_from(running.as_millis()).unwrap_or(u64::MAX),
-        }
     }
 }
 
