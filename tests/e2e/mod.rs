@@ -18,6 +18,7 @@ mod restart;
 mod safety;
 mod second_start;
 mod stop;
+mod top;
 mod worker;
 
 /// The answer is short.

@@ -56,10 +56,12 @@ fn model(model: &ModelStatus) -> Row {
             ..
         } => {
             let quantization = quantization.as_deref().unwrap_or_default();
-            let about = [architecture, quantization, device].map(shown);
-            let about = about.iter().filter(|word| !word.is_empty());
-            let about = about.map(|word| format!(" · {word}")).collect::<String>();
-            row.and(shown(name), Tone::Strong).and(about, Tone::Plain)
+            let about = ["", architecture, quantization, device].map(shown);
+            let about = about.iter().enumerate();
+            let about = about.filter(|(index, word)| *index == 0 || !word.is_empty());
+            let about = about.map(|(_, word)| word.as_str()).collect::<Vec<_>>();
+            row.and(shown(name), Tone::Strong)
+                .and(about.join(" · "), Tone::Plain)
         }
         ModelStatus::Failed { name, error, .. } => row.and(shown(name), Tone::Strong).and(
             format!(" could not be loaded. {}", shown(&error.message)),
