@@ -162,6 +162,42 @@ async fn the_answer_has_the_right_word() {
     assert_eq!(answer.reason, FinishReason::EndOfTurn);
 }
 
+/// SmolLM2-135M: 30 layers, each with 3 heads of 64 numbers for keys and as many for values; one matrix for embedding and
+/// output.
+#[tokio::test]
+async fn a_loaded_model_tells_what_a_token_reads() {
+    let engine = unloaded_engine();
+    let progress = watch::channel(engine_api::LoadProgress::default()).0;
+    let loaded = engine
+        .load(starter_model(), with_context(512), progress)
+        .await
+        .expect("it loads");
+    assert_eq!(loaded.active_bytes, loaded.plan.weights_bytes);
+    assert_eq!(loaded.kv_bytes_per_token, 30 * 3 * (64 + 64) * 2);
+    assert_eq!(loaded.kv_read_bytes(100), 100 * loaded.kv_bytes_per_token);
+    let all = loaded.active_bytes + loaded.kv_read_bytes(512);
+    assert_eq!(loaded.decode_read_bytes(512), all);
+}
+
+#[tokio::test]
+async fn an_answer_tells_how_long_its_tokens_kept_one_waiting() {
+    let engine = engine().await;
+    let of = |count| GenerateRequest {
+        stop_at_end_of_turn: false,
+        max_tokens: Some(count),
+        ..chat(&[capital()])
+    };
+    let one = answer(&engine, of(1)).await.expect("an answer").timings;
+    assert_eq!((one.generated_tokens, one.inter_token), (1, None));
+    let many = answer(&engine, of(20)).await.expect("an answer").timings;
+    let told = many.inter_token.expect("nineteen times");
+    assert!(0.0 < told.median_ms && told.median_ms <= told.p95_ms);
+    // Nineteen of them, so the 95th percentile is the worst, and at least ten took as long as the median.
+    assert_eq!(told.p95_ms.to_bits(), told.worst_ms.to_bits());
+    assert!(told.worst_ms <= many.decode_ms, "{many:?}");
+    assert!(told.median_ms * 10.0 <= many.decode_ms, "{many:?}");
+}
+
 #[tokio::test]
 async fn a_second_turn_prefills_only_what_is_new() {
     let engine = engine().await;

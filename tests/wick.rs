@@ -8,6 +8,7 @@ mod cli;
 mod cli_top;
 mod e2e;
 mod engine;
+mod guarding;
 mod keeping;
 mod scheduling;
 mod worker;

@@ -1,6 +1,9 @@
 //! The worker as a process: how it starts, and that it never outlives what it is for.
 
-use engine_api::{EngineError, GenerateRequest, LoadOptions, LoadProgress, Prompt, Worker};
+use engine_api::{
+    EngineError, GenerateRequest, GenerationEvent, LoadOptions, LoadProgress, LoadedModel,
+    Progress, Prompt, Sampling, Worker,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,16 +17,20 @@ use wick_tests::window::Process;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn loaded() -> Worker {
+    loaded_with(LoadOptions::default()).await.0
+}
+
+async fn loaded_with(options: LoadOptions) -> (Worker, LoadedModel) {
     let worker = Worker::start(&program("wick-engine"))
         .await
         .expect("it starts");
     let progress = watch::channel(LoadProgress::default()).0;
-    worker
+    let loaded = worker
         .engine()
-        .load(starter_model(), LoadOptions::default(), progress)
+        .load(starter_model(), options, progress)
         .await
         .expect("it loads");
-    worker
+    (worker, loaded)
 }
 
 fn endless() -> GenerateRequest {
@@ -74,6 +81,94 @@ async fn dropped_it_is_gone() {
     drop(worker);
     drop(generation);
     process.ended().await;
+}
+
+/// Waits until it tells of more steps than now.
+async fn comes_further(worker: &Worker) {
+    let mut progress = worker.engine().progress();
+    let before = progress.borrow_and_update().steps;
+    let further = progress.wait_for(|now| now.steps > before);
+    let further = tokio::time::timeout(PATIENCE, further).await;
+    further.expect("in time").expect("it is there");
+}
+
+/// Whether something is said within three times the pause between two reports.
+async fn speaks(progress: &mut watch::Receiver<Progress>) -> bool {
+    let pause = Duration::from_millis(1500);
+    tokio::time::timeout(pause, progress.changed())
+        .await
+        .is_ok()
+}
+
+#[tokio::test]
+async fn at_work_it_says_how_far_it_is_and_stopped_it_says_nothing() {
+    let worker = loaded().await;
+    let generation = worker.engine().generate(endless()).expect("valid");
+    comes_further(&worker).await;
+    comes_further(&worker).await;
+    let id = worker.process_id().cast_signed();
+    let pid = Pid::from_raw(id).expect("a process id");
+    kill_process(pid, Signal::STOP).expect("it runs");
+    let mut progress = worker.engine().progress();
+    // What it wrote before may still be on its way; then there is silence.
+    while speaks(&mut progress).await {}
+    kill_process(pid, Signal::CONT).expect("it runs");
+    comes_further(&worker).await;
+    drop(generation);
+    // Idle, it is silent too.
+    while speaks(&mut progress).await {}
+}
+
+/// Anonymous memory of a worker that has read a prompt which fills its context: as predicted, within 5 %. The plan is for
+/// the largest step; how large steps become is the machine's, so that what shorter ones left untouched is not expected.
+/// All fixtures at several contexts: `cargo bench -p wick-engine --bench memory`.
+#[tokio::test]
+async fn it_takes_the_memory_that_was_planned() {
+    for context_tokens in [512, 2048] {
+        let (worker, loaded) = loaded_with(LoadOptions {
+            context_tokens: Some(context_tokens),
+            parallel: 1,
+            ..LoadOptions::default()
+        })
+        .await;
+        fill(&worker, &loaded).await;
+        let (plan, told) = (loaded.plan, *worker.engine().memory().borrow());
+        assert_eq!(told.weights_bytes, plan.weights_bytes);
+        assert_eq!(told.kv_cache_bytes, plan.kv_cache_bytes);
+        assert!(told.scratch_bytes <= plan.scratch_bytes, "{told:?}");
+        let predicted = plan.total_bytes() - (plan.scratch_bytes - told.scratch_bytes);
+        let measured = anonymous_bytes(&worker);
+        let within = measured.abs_diff(predicted) * 100 <= measured * 5;
+        assert!(within, "{context_tokens}: {predicted} for {measured}");
+    }
+}
+
+/// Lets it read a prompt that leaves room for a few tokens, and write them.
+async fn fill(worker: &Worker, loaded: &LoadedModel) {
+    let ids = (0..loaded.context_tokens - 8).map(|at| at * 37 % loaded.vocabulary_tokens);
+    let request = GenerateRequest {
+        sampling: Sampling::greedy(),
+        stop_at_end_of_turn: false,
+        ..GenerateRequest::new(Prompt::Tokens(ids.collect()))
+    };
+    let mut generation = worker.engine().generate(request).expect("valid");
+    let mut last = None;
+    while let Some(event) = generation.next().await {
+        last = Some(event.expect("no error"));
+    }
+    assert!(
+        matches!(last, Some(GenerationEvent::Finished { .. })),
+        "{last:?}"
+    );
+}
+
+fn anonymous_bytes(worker: &Worker) -> u64 {
+    let path = format!("/proc/{}/status", worker.process_id());
+    let status = std::fs::read_to_string(path).expect("it runs");
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.expect("a number") * 1024
 }
 
 #[tokio::test]

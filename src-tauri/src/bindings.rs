@@ -17,6 +17,11 @@ pub(crate) struct StatusChanged(pub(crate) studio::Status);
 #[serde(transparent)]
 pub(crate) struct DownloadsChanged(pub(crate) studio::DownloadList);
 
+/// The guard had a model give way.
+#[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
+#[serde(transparent)]
+pub(crate) struct GuardActed(pub(crate) studio::GuardNotice);
+
 /// Everything that a page can call or hear.
 pub(crate) fn builder() -> Builder<tauri::Wry> {
     Builder::new()
@@ -34,8 +39,11 @@ pub(crate) fn builder() -> Builder<tauri::Wry> {
             chat::regenerate_message,
             chat::continue_message,
             chat::stop_generation,
+            models::admission,
             models::load_model,
             models::unload_model,
+            models::memory_settings,
+            models::set_memory_settings,
             models::status,
             monitor::timeline,
             monitor::monitor_now,
@@ -69,7 +77,7 @@ pub(crate) fn builder() -> Builder<tauri::Wry> {
             library::update_model,
             links::open_link,
         ])
-        .events(collect_events![StatusChanged, DownloadsChanged])
+        .events(collect_events![StatusChanged, DownloadsChanged, GuardActed])
 }
 
 #[cfg(test)]

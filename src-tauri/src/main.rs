@@ -15,6 +15,7 @@ use std::time::Duration;
 use studio::{Machine, Paths, Studio};
 use tauri::{AppHandle, Manager, RunEvent};
 use tauri_specta::Event;
+use tokio::sync::broadcast::error::RecvError;
 
 const HELP: &str = "\
 Wick, a model studio for one desk. Without arguments it opens its window.
@@ -96,6 +97,7 @@ fn start(app: &AppHandle, paths: Paths, instance: Instance) -> tauri::Result<()>
     app.manage(commands::chat::Asked::default());
     tauri::async_runtime::spawn(tell_status(app.clone(), studio.clone()));
     tauri::async_runtime::spawn(studio.tell_readings());
+    tauri::async_runtime::spawn(tell_guard(app.clone(), studio.clone()));
     tauri::async_runtime::spawn(tell_downloads(app.clone(), studio));
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
     instance.on_second_start({
@@ -111,6 +113,21 @@ async fn tell_status(app: AppHandle, studio: Studio) {
         let now = status.borrow_and_update().clone();
         if let Err(error) = bindings::StatusChanged(now).emit(&app) {
             tracing::warn!(%error, "the window was not told the status");
+        }
+    }
+}
+
+async fn tell_guard(app: AppHandle, studio: Studio) {
+    let mut notices = studio.subscribe_guard();
+    loop {
+        match notices.recv().await {
+            Ok(notice) => {
+                if let Err(error) = bindings::GuardActed(notice).emit(&app) {
+                    tracing::warn!(%error, "the window was not told what the guard did");
+                }
+            }
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "notices were missed"),
+            Err(RecvError::Closed) => return,
         }
     }
 }

@@ -6,7 +6,8 @@
 
 use engine_api::wire::{Command, Report, to_line};
 use engine_api::{
-    FinishReason, GenerateRequest, GenerationEvent, GenerationId, LoadedModel, Prompt, Timings,
+    FinishReason, GenerateRequest, GenerationEvent, GenerationId, InterToken, KvRead, KvReads,
+    LoadedModel, Prompt, Timings,
 };
 use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,16 @@ fn model() -> LoadedModel {
         architecture: "parrot".into(),
         quantization: "Q4_1".into(),
         context_tokens: 8192,
+        // A tenth of a gigabyte for each token, and a quarter of a kilobyte for each position before it.
+        active_bytes: 100_000_000,
+        kv_bytes_per_token: 256,
+        kv_reads: KvReads {
+            layers: vec![KvRead {
+                window_tokens: None,
+                bytes_per_token: 256,
+            }],
+            state_bytes: 0,
+        },
         parameters: 1,
         vocabulary_tokens: 1,
         device: "perch".into(),
@@ -114,6 +125,11 @@ fn timings(prompt_tokens: u32, generated_tokens: u32) -> Timings {
         ttft_ms: 84.0,
         prefill_tokens_per_second: Some(812.0),
         decode_tokens_per_second: Some(78.4),
+        inter_token: (generated_tokens > 1).then_some(InterToken {
+            median_ms: 12.5,
+            p95_ms: 16.0,
+            worst_ms: 31.0,
+        }),
         ..Timings::default()
     }
 }

@@ -119,7 +119,7 @@ describe("the queue", () => {
     expect(page.textContent).toContain("m-GGUF Q4_K_M is here.");
     expect(page.querySelector("[aria-live=polite]")).not.toBeNull();
     click([...page.querySelectorAll("button")].find((one) => one.textContent.trim() === "Load"));
-    expect(rust.loadModel).toHaveBeenCalledWith("m");
+    expect(rust.loadModel).toHaveBeenCalledWith("m", null);
     expect(find("download-ended")).toBeUndefined();
   });
 });

@@ -1,8 +1,18 @@
 /* The timeline's columns, the polling of them, and what the monitor says in words. What uPlot paints is not tested here. */
 import { flushSync, mount, unmount } from "svelte";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { MonitorEvent, Timeline } from "../src/lib/bindings";
+import type {
+  GenerationNow,
+  GpuReading,
+  Light,
+  LightState,
+  MonitorEvent,
+  MonitorNow,
+  Reading,
+  Timeline,
+} from "../src/lib/bindings";
 import { clockOf, celsius, watts, wholePercent } from "../src/lib/format";
+import { gpuRows, machineRows } from "../src/lib/machine-words";
 import { joined, newest, stacked } from "../src/lib/timeline";
 import { monitor } from "../src/state/monitor.svelte";
 import { status } from "../src/state/status.svelte";
@@ -11,6 +21,9 @@ import { GIB } from "./fixtures";
 
 const rust = vi.hoisted(() => ({
   timeline: vi.fn<(...args: unknown[]) => Promise<unknown>>(),
+  monitorNow: vi.fn<(...args: unknown[]) => Promise<unknown>>(),
+  stopGeneration: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
+  restartModel: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
   unloadModel: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
 }));
 vi.mock("../src/lib/bindings", () => ({ commands: rust, events: {} }));
@@ -48,6 +61,17 @@ const pool = {
   ...{ other_bytes: 3 * GIB, page_cache_bytes: 2 * GIB, free_bytes: 5.75 * GIB },
 };
 const quiet = { running: false, decode_tokens_per_second: null, context_used_tokens: null, last: null };
+const light = (state: LightState, reason = "So it is."): Light => ({ state, reason });
+const reading: Reading = {
+  ...{ recorded: null, memory: null, swap: null, pressure: null, cores: [0.5, 1], disks: [], networks: [] },
+  ...{ sensors: [], gpus: [], gpu_absence: { type: "no_driver" } },
+};
+const gb10: GpuReading = {
+  ...{ index: 0, name: "NVIDIA GB10", uuid: null, integrated: true, memory: null, utilization: 0.96 },
+  ...{ memory_utilization: null, sm_clock_mhz: 2418, sm_clock_max_mhz: 3003, memory_clock_mhz: null },
+  ...{ power_watts: 71, power_limit_watts: null, celsius: 64, throttle: [], processes: null },
+  ...{ driver: "580.95.05", cuda_driver: "13.0" },
+};
 const find = (id: string) => document.querySelector<HTMLElement>(`[data-testid=${id}]`);
 
 describe("a timeline", () => {
@@ -94,25 +118,60 @@ describe("figures of the monitor", () => {
   });
 });
 
+describe("what a machine tells", () => {
+  const words = (rows: { name: string; words: string }[]) =>
+    Object.fromEntries(rows.map((row) => [row.name, row.words]));
+  it("is told in words, and what it does not tell is said so, never zero", () => {
+    expect(words(gpuRows(gb10))).toEqual({
+      Utilization: "96 %",
+      Clock: "2,418 MHz of 3,003 MHz",
+      "Memory clock": "not reported by this GPU",
+      Power: "71 W",
+      Temperature: "64 °C",
+      Memory: "one pool with the machine's, above",
+      "Slowed down": "no",
+    });
+    const discrete = { ...gb10, integrated: false, memory: { total_bytes: 24 * GIB, used_bytes: 6 * GIB } };
+    expect(words(gpuRows({ ...discrete, throttle: ["thermal"] }))).toMatchObject({
+      Memory: "6.0 GiB of 24.0 GiB (25 %)",
+      "Slowed down": "it is too hot",
+    });
+  });
+  it("has rates only where there are some", () => {
+    const disk = { name: "nvme0n1", read_bytes_per_second: null, written_bytes_per_second: 2 ** 21 };
+    const pressure = { some_avg10: 12.3, full_avg10: 1 };
+    const swap = { total_bytes: 0, used_bytes: 0 };
+    expect(words(machineRows({ ...reading, disks: [disk], pressure, swap }))).toEqual({
+      "Waiting for memory": "12.3 % of the last ten seconds",
+      Swap: "none",
+      "Disk nvme0n1": "read –, write 2 MiB/s",
+    });
+  });
+});
+
 describe("the monitor", () => {
   const mounted: Record<string, unknown>[] = [];
-  async function show(answer: Timeline): Promise<void> {
+  async function show(answer: Timeline, now: Partial<MonitorNow> = {}): Promise<void> {
+    const data = { reading, programs: [], generations: [], ...now };
+    rust.monitorNow.mockResolvedValue({ status: "ok", data });
     rust.timeline.mockResolvedValue({ status: "ok", data: answer });
     drawn.charts.length = 0;
     document.body.innerHTML = "";
     mounted.push(mount(Monitor, { target: document.body }));
     flushSync();
     await vi.waitFor(() => expect(monitor.timeline?.at_ms).toEqual(answer.at_ms));
+    await vi.waitFor(() => expect(monitor.now).toEqual(data));
     flushSync();
   }
   afterEach(() => {
     for (const view of mounted.splice(0)) void unmount(view);
     monitor.timeline = null;
+    monitor.now = null;
     monitor.span = "five_minutes";
   });
 
   it("names every part of the memory with its size, and draws what this machine tells", async () => {
-    status.now = { model: { type: "none" }, memory: pool, throughput: quiet };
+    status.now = { model: { type: "none" }, memory: pool, throughput: quiet, light: light("off") };
     await show(timeline([1000], { celsius: [50] }));
     const words = find("monitor-pool")!.textContent.replace(/\s+/g, " ");
     expect(words).toMatch(/16.0 GiB 8.3 used · 5.8 free/);
@@ -136,12 +195,36 @@ describe("the monitor", () => {
         ...{ type: "loaded", model_id: "a", name: "SmolLM2", architecture: "llama", quantization: "Q4_1" },
         ...{ context_tokens: 8192, device: "CPU" },
       },
-      ...{ memory: pool, throughput: { ...quiet, context_used_tokens: 77 } },
+      ...{
+        memory: pool,
+        throughput: { ...quiet, context_used_tokens: 77 },
+        light: light("stuck", "It hangs."),
+      },
     };
     await show(timeline([1000]));
     expect(find("monitor-loaded")?.textContent).toMatch(/77 of 8,192/);
+    expect(find("monitor-light")?.textContent).toMatch(/stuck\s+It hangs\./);
+    find("monitor-restart")!.click();
+    expect(rust.restartModel).toHaveBeenCalledOnce();
     find("monitor-unload")!.click();
     expect(rust.unloadModel).toHaveBeenCalledOnce();
+  });
+  it("lists what runs, and stops it with a click", async () => {
+    const one: GenerationNow = {
+      ...{ conversation: 7, model: "SmolLM2", generated_tokens: 96, decode_tokens_per_second: 58.7 },
+      ...{ stage: { type: "decode" as const }, running_ms: 1700 },
+    };
+    await show(timeline([1000]), { generations: [one] });
+    expect(find("running-row")?.textContent.replace(/\s+/g, " ")).toMatch(/SmolLM2writes9658.7 tok\/s1.70 s/);
+    find("running-stop")!.click();
+    expect(rust.stopGeneration).toHaveBeenCalledWith(7);
+  });
+  it("says that a machine is a recorded one, and who else has memory", async () => {
+    const programs = [{ name: "firefox", bytes: 3 * GIB, processes: 9 }];
+    await show(timeline([1000]), { programs, reading: { ...reading, recorded: "A Spark" } });
+    expect(find("monitor-recorded")?.textContent).toMatch(/not this machine: A Spark/);
+    expect(find("monitor-programs")?.textContent).toMatch(/firefox\s+3.0 GiB/);
+    expect(find("monitor-machine")?.textContent).toMatch(/no NVIDIA driver/);
   });
   it("asks for another span at once, and for nothing once it is left", async () => {
     await show(timeline([1000]));

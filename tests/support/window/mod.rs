@@ -23,7 +23,7 @@ mod screen;
 pub use chat::{Message, Messages};
 pub use home::Home;
 pub use page::{CONTROL, ENTER, ESCAPE};
-pub use process::Process;
+pub use process::{Hogs, Process};
 pub use screen::Screen;
 
 use app::App;

@@ -5,7 +5,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// A program that ends with the thread that starts it, even when that has no time to clean up.
@@ -49,6 +49,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// SIGSTOP: it stays and does nothing more.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
     fn signal(&self, signal: Signal) {
         // One that has gone already needs none.
         let _ = pidfd_send_signal(&self.pidfd, signal);
@@ -67,6 +72,32 @@ impl Process {
         while self.is_alive() {
             assert!(Instant::now() < deadline, "{self:?} does not end");
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Programs that want all the processor time there is, until they are dropped.
+pub struct Hogs(Vec<Child>);
+
+impl Hogs {
+    /// So many for each core.
+    pub fn start(for_each_core: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let hog = |_| {
+            let mut hog = tied("sh");
+            hog.args(["-c", "while :; do :; done"]);
+            hog.spawn().expect("sh")
+        };
+        Self((0..cores * for_each_core).map(hog).collect())
+    }
+}
+
+impl Drop for Hogs {
+    fn drop(&mut self) {
+        for hog in &mut self.0 {
+            // One that has ended already takes no time either.
+            let _ = hog.kill();
+            let _ = hog.wait();
         }
     }
 }

@@ -27,10 +27,16 @@ export const commands = {
 	continueMessage: (messageId: MessageId, events: Channel<ChatEvent>) => typedError<null, Error>(__TAURI_INVOKE("continue_message", { messageId, events })),
 	/**  Stops the answer that is being written in a conversation. */
 	stopGeneration: (conversationId: ConversationId) => typedError<null, Error>(__TAURI_INVOKE("stop_generation", { conversationId })),
-	/**  Loads a model in place of the loaded one. */
-	loadModel: (modelId: ModelId) => typedError<null, Error>(__TAURI_INVOKE("load_model", { modelId })),
+	/**  Whether a model may be loaded like this, and what would help if not. */
+	admission: (modelId: ModelId, wish: LoadWish) => typedError<Admission, Error>(__TAURI_INVOKE("admission", { modelId, wish })),
+	/**  Loads a model in place of the loaded one; without a wish as Wick would. */
+	loadModel: (modelId: ModelId, wish: LoadWish | null) => typedError<null, Error>(__TAURI_INVOKE("load_model", { modelId, wish })),
 	/**  Gives the loaded model's memory back. */
 	unloadModel: () => typedError<null, Error>(__TAURI_INVOKE("unload_model")),
+	/**  What is set about memory. */
+	memorySettings: () => typedError<MemorySettings, Error>(__TAURI_INVOKE("memory_settings")),
+	/**  Sets when idle models go, and what stays free for the desktop. */
+	setMemorySettings: (choice: MemoryChoice) => typedError<null, Error>(__TAURI_INVOKE("set_memory_settings", { choice })),
 	/**  The loaded model, the memory and the throughput. */
 	status: () => typedError<Status, Error>(__TAURI_INVOKE("status")),
 	/**  What was read of the machine in a stretch of time that ends now, as far as it is newer than `since_ms`. */
@@ -100,10 +106,22 @@ export const commands = {
 /** Events */
 export const events = {
 	downloadsChanged: makeEvent<DownloadsChanged, DownloadsChanged>("downloads-changed"),
+	guardActed: makeEvent<GuardActed, GuardActed>("guard-acted"),
 	statusChanged: makeEvent<StatusChanged, StatusChanged>("status-changed"),
 };
 
 /* Types */
+/**  Whether it may be loaded. */
+export type Admission = 
+/**  It may. */
+{ type: "admitted"; 
+/**  What it takes; `None` where it plainly fits or can't be told, and nothing was planned. */
+plan: LoadPlan | null } | 
+/**  It may not. */
+{ type: "refused"; 
+/**  Why, and what would help. */
+refusal: LoadRefusal };
+
 /**  A model to begin with. */
 export type CatalogEntry = {
 	/**  What it is good for. */
@@ -519,7 +537,7 @@ export type GpuReading = {
 	memory: GpuMemory | null,
 	/**  Share of the driver's last sample period (a sixth of a second to a second) in which a kernel ran, 0 to 1. */
 	utilization: number | null,
-	/**  The same for reading and writing memory. */
+	/**  The same for reading and writing memory. Integrated ones always say 0, which counts as not reported. */
 	memory_utilization: number | null,
 	/**  Clock of the multiprocessors. */
 	sm_clock_mhz: number | null,
@@ -541,6 +559,30 @@ export type GpuReading = {
 	driver: string | null,
 	/**  The newest CUDA that the driver knows: `13.0`. */
 	cuda_driver: string | null,
+};
+
+/**  The guard had a model give way. */
+export type GuardActed = GuardNotice;
+
+/**  What gave way. */
+export type GuardMeasure = 
+/**  A model that nobody had used for long was unloaded. */
+"idle_unloaded" | 
+/**  A model that nobody used was unloaded, since memory ran short. */
+"unloaded_for_memory" | 
+/**  A load was stopped, since memory ran short. */
+"load_stopped" | 
+/**  A model that was writing was ended, since memory was nearly used up. */
+"worker_ended";
+
+/**  That something gave way. */
+export type GuardNotice = {
+	/**  What did. */
+	measure: GuardMeasure,
+	/**  The model's name. */
+	name: string,
+	/**  What happened, why, and what was kept. */
+	message: string,
 };
 
 /**  From one minute of the day until another, which may be on the next day. */
@@ -584,6 +626,15 @@ export type Kept = {
 	/**  Why, in words: `also used by …`. */
 	because: string,
 };
+
+/**  How keys and values are kept. */
+export type KvType = 
+/**  4 bytes an element; for comparisons. */
+"f32" | 
+/**  2 bytes an element. */
+"f16" | 
+/**  34 bytes for 32 elements: about half of F16, and a little less exact. */
+"q8_0";
 
 /**  A file or a link that is deleted. */
 export type Leaving = {
@@ -636,6 +687,60 @@ export type LightState =
 /**  It does not come further. */
 "stuck";
 
+/**  What a load takes, in bytes. */
+export type LoadPlan = {
+	/**  The context window that was planned with, in tokens. */
+	context_tokens: number,
+	/**  Weights, as they lie in memory. */
+	weights_bytes: number,
+	/**  Keys and values at that context window. */
+	kv_cache_bytes: number,
+	/**  Buffers, and the worker itself with its tokenizer. */
+	scratch_bytes: number,
+	/**  All of it. */
+	total_bytes: number,
+};
+
+/**  Why a load was refused, and what would help. */
+export type LoadRefusal = {
+	/**  The model's name. */
+	name: string,
+	/**  What it takes. */
+	plan: LoadPlan,
+	/**  What there is for it: available memory, with that of `replaces`, less the reserve. */
+	room_bytes: number,
+	/**  What is missing. */
+	missing_bytes: number,
+	/**  What stays free for the desktop. */
+	reserve_bytes: number,
+	/**  The model that would make place for it, and still is loaded. */
+	replaces: string | null,
+	/**  What would help, each planned and found to fit, the best first; `Anyway` is always the last. */
+	offers: Offer[],
+};
+
+/**  How somebody wishes a model to be loaded. The default leaves everything to Wick. */
+export type LoadWish = {
+	/**  The context window of each sequence, in tokens; `None` is what the model was trained for, as far as memory goes. */
+	context_tokens: number | null,
+	/**  Sequences that run together at full length; `None` is one, with more as far as memory goes. */
+	parallel: number | null,
+	/**  How keys and values are kept; `None` is F16. */
+	kv_type: KvType | null,
+	/**  What float weights are turned into; `None` leaves them. */
+	quantize: Quantize | null,
+	/**  Even if it does not fit. */
+	anyway: boolean,
+};
+
+/**  What can be set about memory, as the window sends it. */
+export type MemoryChoice = {
+	/**  A model that nobody uses for so many minutes is unloaded; 0 is never. */
+	idle_minutes: number,
+	/**  Bytes kept free for the desktop; `None` is what is usual. */
+	reserve_bytes: number | null,
+};
+
 /**
  *  The memory of the machine in six parts, in bytes.
  * 
@@ -684,6 +789,14 @@ export type MemoryReading = {
 	 *  memory and tmpfs as `Cached` (`Documentation/filesystems/proc.rst`), but can't give them back.
 	 */
 	page_cache_bytes: number,
+};
+
+/**  What is set about memory, as the window shows it. */
+export type MemorySettings = {
+	/**  What holds. */
+	choice: MemoryChoice,
+	/**  Bytes kept free where nothing is set. */
+	usual_reserve_bytes: number,
 };
 
 /**  One message. */
@@ -834,6 +947,29 @@ export type NetworkReading = {
 	sent_bytes_per_second: number | null,
 };
 
+/**  A way to load it all the same. */
+export type Offer = {
+	/**  What is different. */
+	change: OfferedChange,
+	/**  What to ask for. */
+	wish: LoadWish,
+	/**  What it takes then. */
+	plan: LoadPlan,
+};
+
+/**  What an offer changes. */
+export type OfferedChange = 
+/**  The context window is smaller. */
+"context" | 
+/**  Keys and values are kept in half the bytes. */
+"kv_type" | 
+/**  Float weights are quantized while they are loaded. */
+"quantize" | 
+/**  Several of these. */
+"several" | 
+/**  Nothing: it does not fit, and is loaded. */
+"anyway";
+
 /**  A program: all processes of one name. */
 export type Program = {
 	/**  The file that it runs, without folders; where one may not know that, the first 15 bytes of what it calls itself. */
@@ -856,6 +992,13 @@ export type Purpose =
 "small" | 
 /**  Seeing pictures, with a projector. */
 "vision";
+
+/**  What float weights are turned into while a model is loaded. */
+export type Quantize = 
+/**  34 bytes for 32 weights. */
+"q8_0" | 
+/**  144 bytes for 256 weights. */
+"q4_k";
 
 /**  The machine at one moment. */
 export type Reading = {

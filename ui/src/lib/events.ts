@@ -1,8 +1,8 @@
-/* What arrives from Rust unasked: the status, the downloads, files dropped on the window, and the channels of single
+/* What arrives from Rust unasked: the status, the downloads, the guard's notices, files dropped on the window, and the channels of single
    calls. It passes them on and keeps nothing. */
 import { Channel } from "@tauri-apps/api/core";
 import { listen, TauriEvent } from "@tauri-apps/api/event";
-import { events, type ChatEvent, type DownloadsChanged, type Status } from "./bindings";
+import { events, type ChatEvent, type DownloadsChanged, type GuardNotice, type Status } from "./bindings";
 
 /** Calls `take` with each new status until the returned function is called. */
 export async function onStatus(take: (status: Status) => void): Promise<() => void> {
@@ -12,6 +12,11 @@ export async function onStatus(take: (status: Status) => void): Promise<() => vo
 /** Calls `take` with each change of the downloads until the returned function is called. */
 export async function onDownloads(take: (change: DownloadsChanged) => void): Promise<() => void> {
   return events.downloadsChanged.listen((event) => take(event.payload));
+}
+
+/** Calls `take` with what the guard did until the returned function is called. */
+export async function onGuard(take: (notice: GuardNotice) => void): Promise<() => void> {
+  return events.guardActed.listen((event) => take(event.payload));
 }
 
 /** A channel for one call; Tauri delivers its events in order. */

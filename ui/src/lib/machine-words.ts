@@ -31,18 +31,24 @@ export function gpuRows(gpu: GpuReading): Row[] {
     { name: "Utilization", words: told(gpu.utilization, wholePercent) },
     {
       name: "Clock",
-      words: told(gpu.sm_clock_mhz, (clock) => of(mhz(clock), gpu.sm_clock_max_mhz && mhz(gpu.sm_clock_max_mhz))),
+      words: told(gpu.sm_clock_mhz, (clock) =>
+        of(mhz(clock), gpu.sm_clock_max_mhz === null ? null : mhz(gpu.sm_clock_max_mhz)),
+      ),
     },
     { name: "Memory clock", words: told(gpu.memory_clock_mhz, mhz) },
     {
       name: "Power",
-      words: told(gpu.power_watts, (power) => of(watts(power), gpu.power_limit_watts && watts(gpu.power_limit_watts))),
+      words: told(gpu.power_watts, (power) =>
+        of(watts(power), gpu.power_limit_watts === null ? null : watts(gpu.power_limit_watts)),
+      ),
     },
     { name: "Temperature", words: told(gpu.celsius, celsius) },
     memoryRow(gpu),
     {
       name: "Slowed down",
-      words: told(gpu.throttle, (why) => (why.length === 0 ? "no" : why.map((one) => THROTTLED[one]).join(", "))),
+      words: told(gpu.throttle, (why) =>
+        why.length === 0 ? "no" : why.map((one) => THROTTLED[one]).join(", "),
+      ),
       tight: (gpu.throttle ?? []).length > 0,
     },
   ];

@@ -110,6 +110,11 @@ class Conversations {
     if (!(await done(commands.stopGeneration(generation.conversationId)))) generation.stopping = false;
   }
 
+  /** Stops what runs in a conversation, open or not. */
+  async stopIn(conversation: ConversationId): Promise<void> {
+    await done(commands.stopGeneration(conversation));
+  }
+
   async #run(sent: string | null, call: (events: Channel) => Promise<Outcome<null>>): Promise<void> {
     if (this.writing) return;
     const generation = new Generation(this.slot === "new" ? null : this.slot, sent);

@@ -7,17 +7,26 @@ import {
   type DownloadId,
   type Checked,
   type LibraryView,
+  type LoadRefusal,
+  type LoadWish,
   type Model,
   type ModelId,
   type Removal,
 } from "../lib/bindings";
-import { ask, done } from "../lib/errors";
+import { ask, done, report, settle } from "../lib/errors";
 import { channel } from "../lib/events";
+import { NO_WISH } from "../lib/loading";
 
 const NOTHING: LibraryView = { models: [], left_out: [], last_used_ms: {}, newer: {}, folders: [] };
 
 /** A model's files being checked, or what came of it. */
 export type Check = { progress: VerifyProgress | null } | { files: Checked[] };
+
+/** A load that does not fit, and what would help. */
+export interface Refused {
+  id: ModelId;
+  refusal: LoadRefusal;
+}
 
 class Library {
   #view = $state.raw<LibraryView>(NOTHING);
@@ -26,6 +35,8 @@ class Library {
   leftOut = $derived(this.#view.left_out);
   folders = $derived(this.#view.folders);
   checking = $state(false);
+  /** The load that was refused last, until someone has decided what becomes of it. */
+  refused = $state.raw<Refused | null>(null);
   readonly checks = new SvelteMap<ModelId, Check>();
   /** Models for which a download was asked for and has not begun. */
   readonly asked = new SvelteSet<ModelId>();
@@ -44,9 +55,13 @@ class Library {
     return this.#view.newer[id] !== undefined;
   }
 
-  /** Resolves when the model is loaded or the failure was shown. */
-  async load(id: ModelId): Promise<void> {
-    await done(commands.loadModel(id));
+  /** Resolves when the model is loaded, or the failure or what would help is shown. */
+  async load(id: ModelId, wish: LoadWish | null = null): Promise<void> {
+    this.refused = null;
+    const outcome = await settle(commands.loadModel(id, wish));
+    if (outcome.status === "ok") return;
+    if (outcome.error.code === "out_of_memory") this.refused = await this.#refusal(id, wish);
+    if (!this.refused) report(outcome.error);
   }
 
   async unload(): Promise<void> {
@@ -116,6 +131,13 @@ class Library {
     }
     if (added.length > 0) await this.refresh();
     return added;
+  }
+
+  /** Null where it fits by now, or where that can't be told. */
+  async #refusal(id: ModelId, wish: LoadWish | null): Promise<Refused | null> {
+    const asked = await settle(commands.admission(id, wish ?? NO_WISH));
+    if (asked.status === "error" || asked.data.type === "admitted") return null;
+    return { id, refusal: asked.data.refusal };
   }
 
   async #bring(id: ModelId, call: () => Promise<DownloadId | null>): Promise<DownloadId | null> {

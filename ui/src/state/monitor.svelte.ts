@@ -16,8 +16,16 @@ class MonitorState {
   /** Looks from now on, until the returned function is called. */
   follow(): () => void {
     const turn = ++this.#turn;
-    void this.#poll(turn, (turn) => this.#look(turn), () => POLL_MS[this.span]);
-    void this.#poll(turn, (turn) => this.#read(turn), () => NOW_MS);
+    void this.#poll(
+      turn,
+      (turn) => this.#look(turn),
+      () => POLL_MS[this.span],
+    );
+    void this.#poll(
+      turn,
+      (turn) => this.#read(turn),
+      () => NOW_MS,
+    );
     // Whatever was chosen meanwhile.
     return () => void this.#turn++;
   }

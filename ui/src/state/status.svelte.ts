@@ -1,7 +1,7 @@
 /* The machine and the engine as Rust last said: the loaded model, the memory in parts, the throughput.
    It measures nothing and keeps no history. */
 import { commands, type Status } from "../lib/bindings";
-import { ask } from "../lib/errors";
+import { ask, done } from "../lib/errors";
 import { onStatus } from "../lib/events";
 
 class StatusState {
@@ -18,6 +18,11 @@ class StatusState {
     // An event that came meanwhile is newer than the answer.
     this.now ??= first;
     return stop;
+  }
+
+  /** A new worker for a loaded model that is stuck. */
+  async restart(): Promise<void> {
+    await done(commands.restartModel());
   }
 
   /** Looks at once, for after a command that changed the model. */

@@ -104,16 +104,20 @@ pub struct MemoryPlan {
     pub kv_type: KvType,
     /// Weights, as they lie in memory.
     pub weights_bytes: u64,
-    /// Keys and values of all sequences at full length, and their recurrent states.
+    /// Keys and values of all sequences at full length, their recurrent states, and those that are kept to come back to.
     pub kv_cache_bytes: u64,
     /// Buffers of the largest step.
     pub scratch_bytes: u64,
+    /// What the worker holds beside them: its tokenizer, and the process itself. Pages of its program file are not
+    /// counted: they are page cache.
+    #[serde(default)]
+    pub worker_bytes: u64,
 }
 
 impl MemoryPlan {
     /// All of it.
     pub fn total_bytes(&self) -> u64 {
-        self.weights_bytes + self.kv_cache_bytes + self.scratch_bytes
+        self.weights_bytes + self.kv_cache_bytes + self.scratch_bytes + self.worker_bytes
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cpu;
 pub mod decoder;
 pub mod files;
 pub mod grammar;
+pub mod heap;
 pub mod kv;
 pub mod model;
 pub mod pulse;

@@ -7,6 +7,7 @@ fn main() {
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("WICK_LOG"))
         .with_writer(std::io::stderr)
         .init();
+    wick_engine::heap::keep_large_buffers_apart();
     die_with_parent();
     volunteer_to_be_killed();
     // Exits from the reading thread: a load or a step may take long, and nothing of it is wanted any more.

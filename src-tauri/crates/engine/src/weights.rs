@@ -12,6 +12,8 @@ pub const ALIGNMENT: usize = 64;
 
 /// Bytes whose first one lies on an [`ALIGNMENT`] border.
 pub struct AlignedBytes {
+    /// What the allocator gave: up to a border more than is used.
+    allocation: NonNull<u8>,
     start: NonNull<u8>,
     length: usize,
 }
@@ -24,7 +26,9 @@ unsafe impl Send for AlignedBytes {}
 unsafe impl Sync for AlignedBytes {}
 
 impl AlignedBytes {
-    /// Zeros. The system hands out zeroed pages lazily: what is never touched takes no memory.
+    /// Zeros. The system hands out zeroed pages lazily: what is never touched takes no memory, and whoever reads a file into
+    /// them touches each only then. So it must not be asked for the alignment: for more than its own (16), the standard
+    /// library writes the zeros itself, which for all weights of a large model takes longer than a second reading.
     #[expect(
         unsafe_code,
         reason = "no container of the standard library aligns bytes and zeroes lazily"
@@ -32,21 +36,32 @@ impl AlignedBytes {
     pub fn zeroed(length: usize) -> Self {
         let Some(layout) = layout(length) else {
             return Self {
+                allocation: NonNull::dangling(),
                 start: NonNull::dangling(),
                 length: 0,
             };
         };
         // SAFETY: the layout's size is not zero.
-        let start = unsafe { std::alloc::alloc_zeroed(layout) };
-        let start = NonNull::new(start).unwrap_or_else(|| std::alloc::handle_alloc_error(layout));
-        Self { start, length }
+        let allocation = unsafe { std::alloc::alloc_zeroed(layout) };
+        let allocation =
+            NonNull::new(allocation).unwrap_or_else(|| std::alloc::handle_alloc_error(layout));
+        let to_border = allocation.addr().get().wrapping_neg() % ALIGNMENT;
+        // SAFETY: the layout has so many bytes more than `length`.
+        let start = unsafe { allocation.add(to_border) };
+        Self {
+            allocation,
+            start,
+            length,
+        }
     }
 }
 
-/// `None` for no bytes at all.
+/// Of what is allocated for so many bytes: with room to begin on a border. `None` for no bytes at all.
 fn layout(length: usize) -> Option<Layout> {
-    let layout = Layout::from_size_align(length, ALIGNMENT).ok()?;
-    (length > 0).then_some(layout)
+    if length == 0 {
+        return None;
+    }
+    Layout::from_size_align(length.checked_add(ALIGNMENT)?, 1).ok()
 }
 
 impl Drop for AlignedBytes {
@@ -54,7 +69,7 @@ impl Drop for AlignedBytes {
     fn drop(&mut self) {
         if let Some(layout) = layout(self.length) {
             // SAFETY: allocated in `zeroed` with this layout.
-            unsafe { std::alloc::dealloc(self.start.as_ptr(), layout) }
+            unsafe { std::alloc::dealloc(self.allocation.as_ptr(), layout) }
         }
     }
 }
@@ -172,5 +187,43 @@ impl Matrix {
             columns: self.columns,
             tensor_type: self.tensor_type,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_begin_on_a_border_and_are_zeros() {
+        for length in [0, 1, 15, 64, 65, 4_096, 300_000] {
+            let mut bytes = AlignedBytes::zeroed(length);
+            assert!(bytes.len() == length && bytes.iter().all(|byte| *byte == 0));
+            assert!(length == 0 || bytes.as_ptr().addr().is_multiple_of(ALIGNMENT));
+            bytes.fill(7);
+            assert!(bytes.clone()[..] == bytes[..]);
+        }
+    }
+
+    fn resident_bytes() -> u64 {
+        let text = std::fs::read_to_string("/proc/thread-self/status").expect("Linux");
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kib.expect("a number") * 1024
+    }
+
+    /// Loading a model must not touch its memory before the file's bytes come.
+    #[test]
+    fn what_is_never_touched_takes_no_memory() {
+        // Far more than the tests beside it take meanwhile.
+        const LENGTH: usize = 4 << 30;
+        let before = resident_bytes();
+        let bytes = AlignedBytes::zeroed(LENGTH);
+        let taken = resident_bytes().saturating_sub(before);
+        assert!(
+            taken < LENGTH as u64 / 2,
+            "{taken} bytes of {}",
+            bytes.len()
+        );
     }
 }

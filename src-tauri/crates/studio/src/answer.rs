@@ -170,6 +170,7 @@ impl Answer {
         };
         self.store
             .set_model(self.turn.answer, engine.model.name.clone());
+        let _in_use = engine.begin_use();
         let generation = match engine.worker.engine().generate(request.clone()) {
             Ok(generation) => generation,
             Err(EngineError::Crashed { .. }) => return Err(engine),

@@ -2,6 +2,7 @@
 //!
 //! A message says what happened and what was kept; the hint says what to do. A code exists only if somebody acts on it.
 
+use crate::guard::LoadRefusal;
 use crate::store::StoreError;
 use engine_api::EngineError;
 use rusqlite::ffi;
@@ -153,6 +154,42 @@ impl Error {
         };
         Self::new(why.code, message)
             .hint("Make room on the disk and leave Wick open: it is kept as soon as there is some.")
+    }
+
+    /// A load that does not fit. Nothing was touched for it.
+    pub(crate) fn no_room(refusal: &LoadRefusal) -> Self {
+        let LoadRefusal {
+            name,
+            plan,
+            room_bytes,
+            reserve_bytes,
+            ..
+        } = refusal;
+        let kept = refusal
+            .replaces
+            .as_ref()
+            .map_or_else(String::new, |kept| format!(" {kept} stays loaded."));
+        let room = match room_bytes {
+            0 => "there is nothing".into(),
+            _ => format!("there are {}", in_words(*room_bytes)),
+        };
+        let message = format!(
+            "{name} was not loaded: it takes {}, and beside the {} that stay free for the desktop {room}.{kept}",
+            in_words(plan.total_bytes),
+            in_words(*reserve_bytes),
+        );
+        Self::new(ErrorCode::OutOfMemory, message).hint(
+            "Close other programs, or load it from the list of models, which says what else helps.",
+        )
+    }
+
+    /// A load that the guard stopped.
+    pub(crate) fn load_stopped(name: &str) -> Self {
+        let message = format!(
+            "Loading {name} was stopped: memory ran short, and the desktop would have stood still."
+        );
+        Self::new(ErrorCode::OutOfMemory, message)
+            .hint("Close other programs, or load it with a smaller context window.")
     }
 
     pub(crate) fn closing() -> Self {

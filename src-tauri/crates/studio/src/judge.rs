@@ -22,7 +22,7 @@ const PARALLEL: usize = 3;
 /// Repositories whose headers are kept.
 const KEPT_HEADERS: usize = 20;
 /// The context window that is planned with when nobody says another one.
-const USUAL_CONTEXT_TOKENS: u32 = 8192;
+pub(crate) const USUAL_CONTEXT_TOKENS: u32 = 8192;
 /// Where the store keeps the measured bandwidth, in bytes a second.
 const BANDWIDTH: &str = "memory_bandwidth";
 
@@ -201,7 +201,9 @@ impl Studio {
         let memory = self.status().memory;
         let loaded = memory.weights_bytes + memory.kv_cache_bytes;
         let available = memory.free_bytes + memory.page_cache_bytes + loaded;
-        Room::new(memory.total_bytes, available, self.bandwidth().await)
+        let reserve = self.inner.models.guard().reserve_bytes(memory.total_bytes);
+        let bandwidth = self.bandwidth().await;
+        Room::beside(reserve, memory.total_bytes, available, bandwidth)
     }
 
     /// Bytes a second that this machine reads of its memory; measured once.
@@ -247,7 +249,8 @@ async fn plan(
     }
 }
 
-async fn ask(worker: &RunningWorker, question: Question) -> Result<Answer, EngineError> {
+/// Asks a worker one question that has one answer.
+pub(crate) async fn ask(worker: &RunningWorker, question: Question) -> Result<Answer, EngineError> {
     let mut answers = worker.engine().ask(question)?;
     let answer = answers.next().await;
     answer.unwrap_or_else(|| Err(EngineError::crashed("it said nothing")))

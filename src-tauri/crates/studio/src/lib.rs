@@ -12,6 +12,7 @@ mod conversation;
 mod discover;
 mod downloads;
 mod error;
+mod guard;
 mod interruption;
 mod judge;
 mod library;
@@ -44,6 +45,10 @@ pub use downloads::{
 };
 pub use engine_api::{FinishReason, Role, Timings};
 pub use error::{Error, ErrorCode};
+pub use guard::{
+    Admission, GuardMeasure, GuardNotice, GuardSettings, LoadPlan, LoadRefusal, LoadWish,
+    MemoryChoice, MemorySettings, ModelsSettings, Offer, OfferedChange,
+};
 pub use hub::{
     CatalogEntry, Checked, Commit, HubSettings, LibraryRoot, Model, ModelId, Removal, Repo, RepoId,
     SearchPage, SearchQuery, TokenState, VerifyProgress,
@@ -63,6 +68,7 @@ pub use verdict::{Fit, Room, Verdict};
 
 use discover::Shown;
 use downloads::Downloads;
+use guard::{Guard, Watch};
 use hub::Hub;
 use library::Newer;
 use meter::Meter;
@@ -77,7 +83,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::Store;
 use tell::Telling;
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, Notify, broadcast, watch};
 use worker::EngineSource;
 
 /// How long an orderly end may take.
@@ -96,6 +102,7 @@ struct Inner {
     store: Arc<OnceLock<Store>>,
     opening: Mutex<()>,
     models: Models,
+    notices: broadcast::Sender<GuardNotice>,
     running: Running,
     meter: Meter,
     monitor: Monitor,
@@ -133,6 +140,8 @@ impl Studio {
         };
         let monitor = Monitor::new(store.clone(), changed.clone());
         let settings = SettingsFile::open(&paths.data_dir);
+        let guard = Guard::new(machine.clone(), settings.clone(), source.clone());
+        let notices = Watch::start(guard.clone(), slot.clone(), closing_seen.clone());
         let inner = Inner {
             settings: settings.clone(),
             newer: Newer::default(),
@@ -143,7 +152,8 @@ impl Studio {
             shown_downloads: watch::Sender::default(),
             judging: watch::Sender::default(),
             source,
-            models: Models::new(paths.library_roots, settings, slot, store.clone()),
+            models: Models::new(paths.library_roots, settings, slot, guard, store.clone()),
+            notices,
             store,
             opening: Mutex::default(),
             running: Running::default(),
@@ -167,6 +177,11 @@ impl Studio {
     /// loads or somebody looks at the timeline, else every second.
     pub fn subscribe_status(&self) -> watch::Receiver<Status> {
         self.inner.sampler.subscribe()
+    }
+
+    /// What the guard does from now on.
+    pub fn subscribe_guard(&self) -> broadcast::Receiver<GuardNotice> {
+        self.inner.notices.subscribe()
     }
 
     /// Ends everything in order: what is being written is stored as interrupted, the worker ends, the database is

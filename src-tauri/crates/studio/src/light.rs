@@ -249,7 +249,7 @@ mod tests {
             let (state, reason) = light(
                 |signs| {
                     signs.cores = Some(cores);
-                    signs.still = STUCK_AFTER - Duration::from_millis(1);
+                    signs.still = STUCK_AFTER.saturating_sub(Duration::from_millis(1));
                 },
                 reading,
             );

@@ -1,7 +1,8 @@
 //! The models of the library, and the one that is loaded.
 
+use crate::guard::{Admission, Guard, Judgement, LoadWish, Replaced};
 use crate::library::with_added;
-use crate::slot::{LoadResult, LoadedEngine, Slot, SlotState};
+use crate::slot::{Job, LoadResult, LoadedEngine, Slot, SlotState};
 use crate::store::Store;
 use crate::{Error, ErrorCode, SettingsFile, Studio};
 use hub::{Library, LibraryRoot, Looked, Model, ModelId};
@@ -9,6 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Where the store keeps the id of the model that was loaded last.
 const LAST_MODEL: &str = "last_model";
+/// Where it keeps how that one was wished for.
+const LAST_WISH: &str = "last_wish";
 
 /// The library and the slot of the loaded model. Clones share them.
 #[derive(Debug, Clone)]
@@ -16,6 +19,7 @@ pub(crate) struct Models {
     roots: Vec<LibraryRoot>,
     settings: SettingsFile,
     slot: Slot,
+    guard: Guard,
     store: Arc<OnceLock<Store>>,
 }
 
@@ -24,12 +28,14 @@ impl Models {
         roots: Vec<LibraryRoot>,
         settings: SettingsFile,
         slot: Slot,
+        guard: Guard,
         store: Arc<OnceLock<Store>>,
     ) -> Self {
         Self {
             roots,
             settings,
             slot,
+            guard,
             store,
         }
     }
@@ -38,14 +44,19 @@ impl Models {
         &self.slot
     }
 
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// The loaded model; if there is none, the one loaded last, or else the first of the library, gets loaded.
     pub(crate) async fn ensure(&self) -> LoadResult {
         match self.slot.join().await {
             Err(error) if error.code == ErrorCode::ModelNotLoaded => {}
             engine => return engine,
         }
-        let model = self.choose().await?;
-        let engine = self.slot.load_if_empty(model).await?;
+        let (model, wish) = self.choose().await?;
+        let job = self.admitted(model, wish).await?;
+        let engine = self.slot.load_if_empty(job).await?;
         self.remember(&engine);
         Ok(engine)
     }
@@ -73,11 +84,66 @@ impl Models {
         }
     }
 
-    async fn load(&self, id: ModelId) -> Result<(), Error> {
+    async fn load(&self, id: ModelId, wish: LoadWish) -> Result<(), Error> {
         let model = self.model(id).await?;
-        let engine = self.slot.load(model).await?;
+        let job = if self.is_there(&model.id, wish) {
+            let options = wish.as_wished();
+            Job {
+                model,
+                wish,
+                options,
+            }
+        } else {
+            self.admitted(model, wish).await?
+        };
+        let engine = self.slot.load(job).await?;
         self.remember(&engine);
         Ok(())
+    }
+
+    /// The load, if the guard admits it.
+    async fn admitted(&self, model: Model, wish: LoadWish) -> Result<Job, Error> {
+        let Judgement { admission, options } = self.judge(&model, wish).await;
+        match admission {
+            Admission::Admitted { .. } => Ok(Job {
+                model,
+                wish,
+                options,
+            }),
+            Admission::Refused { refusal } => Err(Error::no_room(&refusal)),
+        }
+    }
+
+    async fn judge(&self, model: &Model, wish: LoadWish) -> Judgement {
+        self.guard.judge(model, wish, self.replaced()).await
+    }
+
+    /// Whether this model is loaded like this.
+    fn is_there(&self, id: &ModelId, wish: LoadWish) -> bool {
+        match self.slot.state() {
+            SlotState::Loaded(engine) => engine.model.id == *id && wish.is_met_by(&engine.wish),
+            SlotState::Loading { .. } | SlotState::Empty | SlotState::Failed { .. } => false,
+        }
+    }
+
+    /// What a load would take the place of.
+    fn replaced(&self) -> Option<Replaced> {
+        match self.slot.state() {
+            SlotState::Empty | SlotState::Failed { .. } => None,
+            SlotState::Loading {
+                model, progress, ..
+            } => Some(Replaced {
+                name: model.name,
+                bytes: progress.borrow().done_bytes,
+            }),
+            SlotState::Loaded(engine) => {
+                let held = *engine.worker.engine().memory().borrow();
+                Some(Replaced {
+                    name: engine.model.name.clone(),
+                    bytes: held.weights_bytes.saturating_add(held.kv_cache_bytes),
+                })
+            }
+        }
     }
 
     /// The library in the folders of the environment and those that were added.
@@ -112,26 +178,39 @@ impl Models {
         }
     }
 
-    async fn choose(&self) -> Result<Model, Error> {
-        let last = match self.store.get() {
-            Some(store) => store.meta(LAST_MODEL).await?,
-            None => None,
+    /// The model that is loaded when nobody says which, and how.
+    async fn choose(&self) -> Result<(Model, LoadWish), Error> {
+        let (last, wish) = match self.store.get() {
+            Some(store) => (store.meta(LAST_MODEL).await?, store.meta(LAST_WISH).await?),
+            None => (None, None),
         };
         let mut models = self.all().await?;
-        let last = models
-            .iter()
-            .position(|model| Some(&model.id.0) == last.as_ref());
         if models.is_empty() {
             return Err(Error::no_model());
         }
-        Ok(models.swap_remove(last.unwrap_or(0)))
+        let last = models
+            .iter()
+            .position(|model| Some(&model.id.0) == last.as_ref());
+        let wish = wish.filter(|_| last.is_some());
+        let wish = wish.and_then(|text| serde_json::from_str(&text).ok());
+        let model = models.swap_remove(last.unwrap_or(0));
+        Ok((model, wish.unwrap_or_default()))
     }
 
     fn remember(&self, engine: &LoadedEngine) {
-        if let Some(store) = self.store.get() {
-            store.set_meta(LAST_MODEL, engine.model.id.0.clone());
-            store.note_use(engine.model.id.0.clone());
+        let Some(store) = self.store.get() else {
+            return;
+        };
+        // Whoever loaded it against all advice is asked again the next time.
+        let wish = LoadWish {
+            anyway: false,
+            ..engine.wish
+        };
+        store.set_meta(LAST_MODEL, engine.model.id.0.clone());
+        if let Ok(wish) = serde_json::to_string(&wish) {
+            store.set_meta(LAST_WISH, wish);
         }
+        store.note_use(engine.model.id.0.clone());
     }
 }
 
@@ -148,14 +227,25 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 impl Studio {
+    /// Whether a model may be loaded like this, and what would help if not. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] and its like when there is no such model.
+    pub async fn admission(&self, id: ModelId, wish: LoadWish) -> Result<Admission, Error> {
+        let models = &self.inner.models;
+        let model = models.model(id).await?;
+        Ok(models.judge(&model, wish).await.admission)
+    }
+
     /// Loads a model in the place of the one that is loaded, and returns when it is ready. What that one was writing is
     /// kept as interrupted.
     ///
     /// # Errors
-    /// [`ErrorCode::UnsupportedModel`], [`ErrorCode::OutOfMemory`] or [`ErrorCode::EngineCrashed`] when it can't be
-    /// loaded; [`ErrorCode::Cancelled`] when somebody else loads another one or unloads it meanwhile.
-    pub async fn load_model(&self, id: ModelId) -> Result<(), Error> {
-        self.inner.models.load(id).await
+    /// [`ErrorCode::OutOfMemory`] when it does not fit; then nothing was touched for it, and [`Studio::admission`] says
+    /// what would help. [`ErrorCode::UnsupportedModel`], [`ErrorCode::OutOfMemory`] or [`ErrorCode::EngineCrashed`] when
+    /// it can't be loaded; [`ErrorCode::Cancelled`] when somebody else loads another one or unloads it meanwhile.
+    pub async fn load_model(&self, id: ModelId, wish: LoadWish) -> Result<(), Error> {
+        self.inner.models.load(id, wish).await
     }
 
     /// Unloads the loaded model, or ends its loading. Its memory is back when this returns.

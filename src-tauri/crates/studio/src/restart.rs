@@ -1,6 +1,7 @@
 //! A new worker for the loaded model, for one that is stuck.
 
-use crate::slot::SlotState;
+use crate::interruption;
+use crate::slot::{Relief, SlotState};
 use crate::{Error, ErrorCode, Studio};
 
 impl Studio {
@@ -17,9 +18,10 @@ impl Studio {
                 "There is no loaded model to start anew.",
             ));
         };
-        let id = engine.model.id.clone();
-        drop(engine);
-        slot.unload().await;
-        self.load_model(id).await
+        let (id, wish) = (engine.model.id.clone(), engine.wish);
+        // Whether it is ended by this or was gone already, the model is wanted.
+        slot.relieve(Relief::Worker(engine, interruption::RESTARTED))
+            .await;
+        self.load_model(id, wish).await
     }
 }

@@ -138,8 +138,8 @@ impl Task {
         self.resident_bytes = looker.resident_bytes();
         reading.memory = reading.memory.or(self.reading.memory);
         self.reading = Arc::new(reading);
-        let (reading, programs) = (self.reading.clone(), &looker.programs);
-        self.pace.monitor.take_reading(reading, programs, now_ms());
+        let monitor = &self.pace.monitor;
+        monitor.take_reading(&self.reading, &looker.programs, now_ms());
         self.looker = Some(looker);
     }
 

@@ -5,7 +5,7 @@
 //! any moment (written beside, synced, renamed); what it holds that this Wick does not know stays in it; a file that can't
 //! be read is never written over.
 
-use crate::{DownloadSettings, Error, ErrorCode};
+use crate::{DownloadSettings, Error, ErrorCode, GuardSettings, ModelsSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fs::{self, File};
@@ -20,6 +20,10 @@ pub struct Settings {
     pub downloads: DownloadSettings,
     /// Where else models lie.
     pub library: LibrarySettings,
+    /// What stays free.
+    pub guard: GuardSettings,
+    /// What becomes of loaded models.
+    pub models: ModelsSettings,
 }
 
 /// Where else models lie.
@@ -110,7 +114,9 @@ fn read(path: &Path) -> Result<State, String> {
     lay_over(&mut all, &raw);
     let now: Settings =
         serde_json::from_value(Value::Object(all)).map_err(|error| error.to_string())?;
-    now.downloads.validate().map_err(|error| error.message)?;
+    let valid = now.downloads.validate();
+    let valid = valid.and_then(|()| now.models.validate());
+    valid.map_err(|error| error.message)?;
     Ok(State {
         now,
         raw,
@@ -243,6 +249,8 @@ mod tests {
             "[]",
             r#"{"downloads": {"parallel": "many"}}"#,
             r#"{"downloads": {"parallel": 0}}"#,
+            r#"{"models": {"idle_minutes": 1000000}}"#,
+            r#"{"guard": {"reserve_bytes": "much"}}"#,
         ] {
             let folder = folder();
             fs::write(folder.path().join("settings.json"), broken).expect("a file");

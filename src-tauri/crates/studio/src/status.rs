@@ -149,7 +149,9 @@ fn memory_use(state: &SlotState) -> Option<MemoryUse> {
 fn model_status(state: SlotState) -> ModelStatus {
     match state {
         SlotState::Empty => ModelStatus::None,
-        SlotState::Loading { model, progress } => {
+        SlotState::Loading {
+            model, progress, ..
+        } => {
             let progress = *progress.borrow();
             ModelStatus::Loading {
                 model_id: model.id,

@@ -3,6 +3,7 @@
 //! It deliberately draws conclusions only; who reads headers and machines is `judge.rs`. Invariant: a verdict says the
 //! numbers that it was drawn from.
 
+use crate::guard::usual_reserve_bytes;
 use engine_api::{Inspection, MemoryPlan};
 use serde::Serialize;
 
@@ -64,16 +65,28 @@ pub struct Room {
     pub(crate) bandwidth: Option<f64>,
 }
 
-/// What has to stay free for a desktop that does not freeze: a Spark has to be switched off if it runs out.
+/// What the kernel and a desktop hold when every other program is closed.
 const DESKTOP_BYTES: u64 = 2 << 30;
 
 impl Room {
-    /// Of a machine with so much memory, of which so much is to be had.
+    /// Of a machine with so much memory, of which so much is to be had and the usual reserve stays free.
     pub fn new(total_bytes: u64, available_bytes: u64, bandwidth: Option<f64>) -> Self {
-        let reserve = DESKTOP_BYTES.min(total_bytes / 8);
+        let reserve_bytes = usual_reserve_bytes(total_bytes);
+        Self::beside(reserve_bytes, total_bytes, available_bytes, bandwidth)
+    }
+
+    /// The same beside another reserve.
+    pub(crate) fn beside(
+        reserve_bytes: u64,
+        total_bytes: u64,
+        available_bytes: u64,
+        bandwidth: Option<f64>,
+    ) -> Self {
+        let desktop_bytes = DESKTOP_BYTES.min(total_bytes / 8);
+        let kept_bytes = reserve_bytes.saturating_add(desktop_bytes);
         Self {
-            now_bytes: available_bytes.saturating_sub(reserve),
-            most_bytes: total_bytes.saturating_sub(2 * reserve),
+            now_bytes: available_bytes.saturating_sub(reserve_bytes),
+            most_bytes: total_bytes.saturating_sub(kept_bytes),
             bandwidth,
         }
     }
@@ -93,7 +106,7 @@ pub(crate) fn judge(key: &str, plan: &MemoryPlan, inspection: &Inspection, room:
         context_tokens: plan.context_tokens,
         weights_bytes: plan.weights_bytes,
         kv_cache_bytes: plan.kv_cache_bytes,
-        scratch_bytes: plan.scratch_bytes,
+        scratch_bytes: plan.scratch_bytes + plan.worker_bytes,
         total_bytes: total,
         memory_bytes: room.now_bytes,
         decode_tokens_per_second: rate(inspection.active_bytes, room),
@@ -200,9 +213,9 @@ mod tests {
             assert_eq!(found.total_bytes, (gib + 1) * GIB);
         };
         check(5, Fit::Fits);
-        check(86, Fit::Fits);
-        check(95, Fit::Tight);
-        check(105, Fit::Tight);
+        check(79, Fit::Fits);
+        check(85, Fit::Tight);
+        check(100, Fit::Tight);
         check(120, Fit::TooLarge);
         check(1000, Fit::TooLarge);
     }

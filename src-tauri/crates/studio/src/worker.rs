@@ -51,6 +51,13 @@ impl RunningWorker {
     }
 
     /// The process's id; a task of a test has none.
+    #[cfg_attr(
+        not(test),
+        expect(
+            clippy::unnecessary_wraps,
+            reason = "tests have workers without a process"
+        )
+    )]
     pub(crate) fn process_id(&self) -> Option<u32> {
         match self {
             Self::Process(worker) => Some(worker.process_id()),

@@ -41,7 +41,7 @@ pub struct GpuReading {
     /// Share of the driver's last sample period (a sixth of a second to a second) in which a kernel ran, 0 to 1.
     #[specta(type = Option<u32>)]
     pub utilization: Option<f64>,
-    /// The same for reading and writing memory.
+    /// The same for reading and writing memory. Integrated ones always say 0, which counts as not reported.
     #[specta(type = Option<u32>)]
     pub memory_utilization: Option<f64>,
     /// Clock of the multiprocessors.

@@ -37,6 +37,11 @@ impl Machine {
             reason: format!("it has no {name} in kB"),
         })
     }
+
+    /// The pressure on the memory, from `/proc/pressure/memory`; `None` where the kernel does not tell.
+    pub fn pressure(&self) -> Option<MemoryPressure> {
+        pressure(&read(&self.proc().join("pressure/memory")).ok()?)
+    }
 }
 
 /// The memory in a `meminfo`, or the name of what it lacks.

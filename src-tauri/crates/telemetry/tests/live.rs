@@ -120,6 +120,13 @@ fn this_machine_is_read_again_and_again() {
 }
 
 #[test]
+fn a_reader_may_move_to_another_thread() {
+    let mut reader = Reader::new(Machine::local());
+    let reading = std::thread::spawn(move || reader.read(Duration::ZERO)).join();
+    assert!(reading.expect("no panic").memory.is_some());
+}
+
+#[test]
 fn many_programs_come_and_go_while_they_are_listed() {
     let mut reader = Reader::new(Machine::local());
     for _ in 0..20 {

@@ -1,7 +1,8 @@
 //! Reading weights: each wanted tensor once, in pieces, by several threads, straight into the memory where it stays.
 //!
-//! What has been read is dropped from the page cache behind the reader, so that loading takes no more memory than the
-//! weights. It deliberately knows no layers: a list of tensors goes in, the tensors come out.
+//! The page cache is left to others, as it was found: what loading brings into it is dropped behind the reader, so that it
+//! takes no more memory than the weights and pushes out nobody's files; what somebody had there before stays, so that a
+//! file that was just downloaded or is read by another program is not read from the drive again. It deliberately knows no layers: a list of tensors goes in, the tensors come out.
 
 use super::source::{Form, Loaded, Wanted};
 use crate::files::{Checkpoint, TensorInfo, TensorType};
@@ -181,6 +182,7 @@ fn read_all(
     let pieces: Vec<Piece> = buffers.iter_mut().flat_map(Buffer::cut).collect();
     let pieces = Mutex::new(pieces.into_iter());
     let (tell, news) = mpsc::channel();
+    checkpoint.read_no_further();
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             let (tell, pieces) = (tell.clone(), &pieces);
@@ -224,6 +226,7 @@ fn read(checkpoint: &Checkpoint, piece: &mut Piece) -> News {
     let failed = |error| {
         super::families::invalid(checkpoint, format!("tensor {name} can't be read: {error}"))
     };
+    let was_cached = checkpoint.is_cached(name, skip, length);
     match piece.rows {
         None => checkpoint.read(name, skip, piece.into).map_err(failed)?,
         Some(rows) => {
@@ -232,7 +235,9 @@ fn read(checkpoint: &Checkpoint, piece: &mut Piece) -> News {
             quantize(rows, &bytes, piece.into)?;
         }
     }
-    checkpoint.forget(name, skip, length);
+    if !was_cached {
+        checkpoint.forget(name, skip, length);
+    }
     Ok(length)
 }
 
@@ -327,6 +332,10 @@ mod tests {
         let shape = [ROWS as u64, COLUMNS as u64];
         let file = Gguf::default().raw("w", &shape, TensorType::BF16.id(), &bytes);
         let checkpoint = Checkpoint::open(&folder.write("w.gguf", &file.finish())).expect("a file");
+        load_one(&checkpoint, target)
+    }
+
+    fn load_one(checkpoint: &Checkpoint, target: TensorType) -> Matrix {
         let form = Form::Matrix {
             rows: ROWS,
             columns: COLUMNS,
@@ -336,12 +345,41 @@ mod tests {
         let wanted = BTreeMap::from([("w".to_owned(), Wanted { form, bytes })]);
         let mut told = LoadProgress::default();
         let cancelled = AtomicBool::new(false);
-        let loaded = load(&checkpoint, &wanted, 2, &cancelled, &mut |now| told = now);
+        let loaded = load(checkpoint, &wanted, 2, &cancelled, &mut |now| told = now);
         assert_eq!(told.done_bytes, told.total_bytes);
         match loaded.expect("it can be read").remove("w") {
             Some(Loaded::Matrix(matrix)) => matrix,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_page_cache_is_left_as_it_was_found() {
+        let folder = Folder::new();
+        let bytes = numbers(ROWS * COLUMNS);
+        let shape = [ROWS as u64, COLUMNS as u64];
+        let file = Gguf::default().raw("w", &shape, TensorType::BF16.id(), &bytes);
+        let path = folder.write("w.gguf", &file.finish());
+        let length = bytes.len() as u64;
+        // What is not on the drive yet can't be dropped.
+        std::fs::File::open(&path)
+            .and_then(|file| file.sync_all())
+            .expect("a drive");
+        let checkpoint = Checkpoint::open(&path).expect("a file");
+        let is_cached = || checkpoint.is_cached("w", 0, length);
+        let load = || load_one(&checkpoint, TensorType::BF16);
+        load();
+        assert!(is_cached(), "it was there, just written");
+        checkpoint.forget("w", 0, length);
+        if is_cached() {
+            // A folder in memory: nothing is ever dropped.
+            return;
+        }
+        load();
+        // Nothing was there, and nothing is. From behind, since a look lets the system read on.
+        let places = (0..bytes.len()).step_by(64 << 10).rev();
+        let cached = places.filter(|at| checkpoint.is_cached("w", *at as u64, 1));
+        assert_eq!(cached.count(), 0, "looks after what was dropped");
     }
 
     #[test]

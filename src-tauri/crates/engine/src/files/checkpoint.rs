@@ -101,6 +101,13 @@ impl Checkpoint {
             .collect()
     }
 
+    /// Lets the system read no further than [`Self::read`] asks for: several threads are about to read all of it.
+    pub fn read_no_further(&self) {
+        for (_, file) in &self.parts {
+            super::source::read_no_further(file);
+        }
+    }
+
     /// Reads `into.len()` bytes of the tensor's data, from `skip` bytes after its beginning. Doesn't move any file
     /// position, so that several threads can read at once.
     ///
@@ -114,6 +121,12 @@ impl Checkpoint {
             return Err(missing());
         }
         tensor.source.read(&self.parts, skip, into)
+    }
+
+    /// Whether the page cache holds this stretch of the tensor's data already; `false` where nobody can tell.
+    pub fn is_cached(&self, name: &str, skip: u64, length: u64) -> bool {
+        let tensor = self.tensor(name);
+        tensor.is_some_and(|tensor| tensor.source.is_cached(&self.parts, skip, length))
     }
 
     /// Tells the system that this stretch of the tensor's data is not wanted again, so that its copy in the page cache

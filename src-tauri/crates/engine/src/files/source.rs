@@ -134,34 +134,77 @@ impl Source {
         }
     }
 
+    /// Whether the page cache holds all of these bytes, where they lie together; `false` where nobody can tell.
+    pub(super) fn is_cached(&self, parts: Parts, skip: u64, length: u64) -> bool {
+        let mut stretches = self.stretches(skip, length).into_iter();
+        stretches.len() > 0
+            && stretches.all(|(place, skip, length)| is_cached_at(parts, place, skip, length))
+    }
+
     /// Advises that these bytes are not wanted again, where they lie together.
     pub(super) fn forget(&self, parts: Parts, skip: u64, length: u64) {
+        for (place, skip, length) in self.stretches(skip, length) {
+            forget_at(parts, place, skip, length);
+        }
+    }
+
+    /// The stretches of files that give these bytes, for those that do so plainly: where each begins, bytes to skip, bytes
+    /// of it.
+    fn stretches(&self, skip: u64, length: u64) -> Vec<(Place, u64, u64)> {
         match self {
-            Self::Plain(place) => forget_at(parts, *place, skip, length),
+            Self::Plain(place) => vec![(*place, skip, length)],
             Self::Joined(views) => {
                 let mut start = 0;
+                let mut stretches = Vec::new();
                 for view in views.iter() {
                     let (from, end) = (skip.max(start), start + view.size_bytes());
                     if view.is_plain() && from < end.min(skip + length) {
                         let length = end.min(skip + length) - from;
-                        forget_at(parts, view.place(), from - start, length);
+                        stretches.push((view.place(), from - start, length));
                     }
                     start = end;
                 }
+                stretches
             }
-            Self::Changed { .. } | Self::Mxfp4 { .. } | Self::Held(_) => {}
+            Self::Changed { .. } | Self::Mxfp4 { .. } | Self::Held(_) => Vec::new(),
         }
     }
 }
 
+/// Bytes between two looks into the page cache, and what is dropped from it at a time: the largest page of a processor
+/// that Wick runs on.
+const PAGE_BYTES: u64 = 64 << 10;
+
+/// Asks the system to read what is asked for and nothing ahead of it: what lies ahead is another thread's, and could not be
+/// told from what was in the page cache before.
+pub(super) fn read_no_further(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
+}
+
+/// Asks by reading single bytes on condition that nobody waits for the drive (`RWF_NOWAIT`, preadv2(2)).
+fn is_cached_at(parts: Parts, place: Place, skip: u64, length: u64) -> bool {
+    let (Some((_, file)), Some(last)) = (parts.get(place.part), length.checked_sub(1)) else {
+        return false;
+    };
+    let is_there = |at: u64| {
+        let mut byte = [0];
+        let into = &mut [io::IoSliceMut::new(&mut byte)];
+        let flags = rustix::io::ReadWriteFlags::NOWAIT;
+        rustix::io::preadv2(file, into, place.offset + skip + at, flags) == Ok(1)
+    };
+    let looks = (0..last / PAGE_BYTES).map(|page| page * PAGE_BYTES);
+    looks.chain([last]).all(is_there)
+}
+
+/// Only whole pages are dropped: those at the edges too, which belong to the tensors beside it.
 fn forget_at(parts: Parts, place: Place, skip: u64, length: u64) {
-    let (Some((_, file)), Some(length)) =
-        (parts.get(place.part), std::num::NonZeroU64::new(length))
-    else {
+    let Some((_, file)) = parts.get(place.part) else {
         return;
     };
+    let first = (place.offset + skip) / PAGE_BYTES * PAGE_BYTES;
+    let end = (place.offset + skip + length).next_multiple_of(PAGE_BYTES);
     let advice = rustix::fs::Advice::DontNeed;
-    let _ = rustix::fs::fadvise(file, place.offset + skip, Some(length), advice);
+    let _ = rustix::fs::fadvise(file, first, std::num::NonZeroU64::new(end - first), advice);
 }
 
 pub(super) fn read_at(parts: Parts, place: Place, skip: u64, into: &mut [u8]) -> io::Result<()> {

@@ -3,6 +3,8 @@
 //! It computes from the header alone and allocates nothing. Invariant: a lone sequence always has pages for the whole
 //! context window that is granted here.
 
+use super::footprint::worker_bytes;
+use crate::decoder::plan::state_bytes;
 use crate::decoder::{Demand, Description, plan};
 use crate::files::{Checkpoint, TensorType};
 use crate::kv::{KvType, PAGE_TOKENS};
@@ -49,12 +51,13 @@ pub fn fit(
         context_tokens,
         parallel,
         kv_type: kv_type(options.kv_type),
-        step_tokens: MOST_STEP_TOKENS + parallel,
+        step_tokens: (MOST_STEP_TOKENS + parallel).min(parallel.saturating_mul(context_tokens)),
         step_logits: parallel,
         quantize: quantized(options.quantize),
     };
     let whole = plan(description, checkpoint, &demand(wanted))?;
-    let fixed_bytes = whole.weights_bytes + whole.scratch_bytes + whole.state_bytes;
+    let worker_bytes = worker_bytes(checkpoint);
+    let fixed_bytes = whole.weights_bytes + whole.scratch_bytes + whole.state_bytes + worker_bytes;
     let free_bytes = free(fixed_bytes, options)?;
     let page_bytes = description
         .page_shape(kv_type(options.kv_type))
@@ -63,20 +66,28 @@ pub fn fit(
     let context_tokens = wanted.min(budget_pages.saturating_mul(PAGE_TOKENS));
     let fits = plan(description, checkpoint, &demand(context_tokens))?;
     let budget_bytes = budget_pages as u64 * page_bytes;
+    let snapshot_bytes = 2 * fits.state_bytes;
     Ok(Fitted {
         plan: MemoryPlan {
             context_tokens: u32::try_from(context_tokens).unwrap_or(u32::MAX),
             parallel: options.parallel,
             kv_type: options.kv_type,
             weights_bytes: fits.weights_bytes,
-            kv_cache_bytes: fits.kv_bytes.min(budget_bytes) + fits.state_bytes,
-            scratch_bytes: fits.scratch_bytes,
+            kv_cache_bytes: fits.kv_bytes.min(budget_bytes) + fits.state_bytes + snapshot_bytes,
+            scratch_bytes: fits.scratch_bytes + beside_steps(description, parallel),
+            worker_bytes,
         },
         active_bytes: fits.active_bytes,
         budget_pages,
         budget_bytes,
-        snapshot_bytes: 2 * fits.state_bytes,
+        snapshot_bytes,
     })
+}
+
+/// What the scheduler holds for all sequences: a row of logits for each, and the state with which they begin.
+fn beside_steps(description: &Description, parallel: usize) -> u64 {
+    let logits = parallel * description.vocabulary * size_of::<f32>();
+    logits as u64 + state_bytes(description)
 }
 
 /// What the weights and buffers leave; `None` where nobody knows.

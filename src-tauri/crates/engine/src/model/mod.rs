@@ -5,6 +5,7 @@
 
 mod evaluation;
 mod fit;
+mod footprint;
 mod inspection;
 mod prompts;
 
@@ -96,7 +97,7 @@ impl Model {
         MemoryUse {
             weights_bytes: self.decoder.weights_bytes(),
             kv_cache_bytes: self.scheduler.cache_bytes(),
-            scratch_bytes: self.decoder.scratch_bytes() + self.scheduler.logits_bytes(),
+            scratch_bytes: self.decoder.scratch_bytes() + self.scheduler.scratch_bytes(),
             context_used_tokens: u32::try_from(used).unwrap_or(u32::MAX),
         }
     }

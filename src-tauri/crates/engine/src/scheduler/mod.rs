@@ -225,9 +225,10 @@ impl Scheduler {
         self.held.bytes() + states.map(state_bytes).sum::<u64>()
     }
 
-    /// Bytes of the buffer of logits.
-    pub fn logits_bytes(&self) -> u64 {
-        (self.logits.capacity() * size_of::<f32>()) as u64
+    /// Bytes of the buffer of logits, and of the state with which recurrent layers begin.
+    pub fn scratch_bytes(&self) -> u64 {
+        let logits = (self.logits.capacity() * size_of::<f32>()) as u64;
+        logits + self.empty_state.as_ref().map_or(0, state_bytes)
     }
 
     /// Positions of the longest running sequence, or of the one that ended last.

@@ -9,6 +9,7 @@ use super::pace::Pace;
 use super::preparing::Prepare;
 use super::running::{Name, Running};
 use super::{Arrived, Asked, Work, guarded};
+use crate::heap;
 use crate::model::{Evaluation, Kind, Model, Prepared};
 use crate::pulse::Pulse;
 use crate::scheduler::{SequenceId, Stepped};
@@ -107,6 +108,8 @@ impl Computing {
         };
         let loaded = guarded(load);
         self.running.end(Name::Load);
+        // Metadata and what the tokenizer was made of.
+        heap::give_back();
         match loaded {
             Ok(model) => self.go_on_with(model),
             Err(error) => self.outbox.send(&Report::LoadFailed { error }),
@@ -130,6 +133,7 @@ impl Computing {
             self.unanswered(id, EngineError::ModelNotLoaded);
         }
         self.model = None;
+        heap::give_back();
     }
 
     fn prepare(&mut self, arrived: Box<Arrived>) {

@@ -61,7 +61,7 @@ impl Monitor {
     }
 
     /// Takes what the machine tells at this moment, and what has happened to it since the last one.
-    pub(crate) fn take_reading(&self, reading: Arc<Reading>, programs: &[Program], at_ms: i64) {
+    pub(crate) fn take_reading(&self, reading: &Arc<Reading>, programs: &[Program], at_ms: i64) {
         let before = {
             let mut kept = self.kept();
             if kept.programs != programs {
@@ -69,7 +69,7 @@ impl Monitor {
             }
             std::mem::replace(&mut kept.reading, reading.clone())
         };
-        for event in event::throttled(&before, &reading, at_ms) {
+        for event in event::throttled(&before, reading, at_ms) {
             self.happened(event);
         }
     }

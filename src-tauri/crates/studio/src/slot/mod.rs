@@ -2,17 +2,21 @@
 //!
 //! Structures for several loaded models would be several slots; today there is one.
 
+mod load;
 mod owner;
+mod uses;
 
 use crate::Error;
+use crate::guard::LoadWish;
 use crate::interruption;
 use crate::worker::{EngineSource, RunningWorker};
-use engine_api::{EngineError, LoadProgress, LoadedModel};
-use hub::Model;
+use engine_api::{EngineError, LoadOptions, LoadProgress, LoadedModel};
+use hub::{Model, ModelId};
 use owner::Owner;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use uses::Uses;
 
 #[cfg(doc)]
 use crate::ErrorCode;
@@ -25,6 +29,9 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct LoadedEngine {
     pub(crate) model: Model,
     pub(crate) loaded: LoadedModel,
+    /// How it was wished for.
+    pub(crate) wish: LoadWish,
+    pub(crate) uses: Uses,
     pub(crate) worker: RunningWorker,
     /// Why we ended it, if we did.
     ended_because: OnceLock<&'static str>,
@@ -60,6 +67,7 @@ pub(crate) enum SlotState {
     Empty,
     Loading {
         model: Model,
+        wish: LoadWish,
         progress: watch::Receiver<LoadProgress>,
     },
     Loaded(Arc<LoadedEngine>),
@@ -71,17 +79,40 @@ pub(crate) enum SlotState {
 
 pub(crate) type LoadResult = Result<Arc<LoadedEngine>, Error>;
 
+/// A model to be loaded, and how.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) model: Model,
+    /// How it was wished for.
+    pub(crate) wish: LoadWish,
+    /// What the guard made of that.
+    pub(crate) options: LoadOptions,
+}
+
+/// What gives way.
+#[derive(Debug)]
+pub(crate) enum Relief {
+    /// This model, if nobody has used it for so long.
+    Idle(Arc<LoadedEngine>, Duration),
+    /// The load of this model; it ends with this error.
+    Load(ModelId, Error),
+    /// This model, whoever uses it, for this reason.
+    Worker(Arc<LoadedEngine>, &'static str),
+}
+
 #[derive(Debug)]
 enum Order {
-    /// Have this model loaded, whatever is there.
-    Load(Model, oneshot::Sender<LoadResult>),
-    /// Have this model loaded, unless there is one.
-    LoadIfEmpty(Model, oneshot::Sender<LoadResult>),
+    /// Have this loaded, whatever is there.
+    Load(Box<Job>, oneshot::Sender<LoadResult>),
+    /// Have this loaded, unless there is something.
+    LoadIfEmpty(Box<Job>, oneshot::Sender<LoadResult>),
     /// The model that is there or on its way.
     Join(oneshot::Sender<LoadResult>),
     Unload(oneshot::Sender<()>),
     /// This one no longer answers.
     Discard(Arc<LoadedEngine>),
+    /// Have this give way; says whether it was there.
+    Relieve(Relief, oneshot::Sender<bool>),
 }
 
 /// The handle to the task.
@@ -110,14 +141,20 @@ impl Slot {
         self.state.borrow().clone()
     }
 
-    /// Loads this model in the place of any other. Ended by whoever wants another one: [`ErrorCode::Cancelled`].
-    pub(crate) async fn load(&self, model: Model) -> LoadResult {
-        self.ask(|done| Order::Load(model, done)).await
+    /// The state as it changes.
+    pub(crate) fn states(&self) -> watch::Receiver<SlotState> {
+        self.state.clone()
     }
 
-    /// Loads this model if there is none; otherwise the one that there is.
-    pub(crate) async fn load_if_empty(&self, model: Model) -> LoadResult {
-        self.ask(|done| Order::LoadIfEmpty(model, done)).await
+    /// Loads this in the place of anything else. Ended by whoever wants something else: [`ErrorCode::Cancelled`].
+    pub(crate) async fn load(&self, job: Job) -> LoadResult {
+        self.ask(|done| Order::Load(Box::new(job), done)).await
+    }
+
+    /// Loads this if there is nothing; otherwise the model that there is.
+    pub(crate) async fn load_if_empty(&self, job: Job) -> LoadResult {
+        self.ask(|done| Order::LoadIfEmpty(Box::new(job), done))
+            .await
     }
 
     /// The model that is there or on its way, or that takes its place; [`ErrorCode::ModelNotLoaded`] if there is none.
@@ -136,6 +173,14 @@ impl Slot {
     /// Says that this engine no longer answers, which the task may not have seen yet.
     pub(crate) fn discard(&self, engine: Arc<LoadedEngine>) {
         let _ = self.orders.send(Order::Discard(engine));
+    }
+
+    /// Has something give way. Returns whether it was still there; its memory is back then.
+    pub(crate) async fn relieve(&self, relief: Relief) -> bool {
+        let (done, over) = oneshot::channel();
+        // A task that has ended has ended its worker.
+        let _ = self.orders.send(Order::Relieve(relief, done));
+        over.await.unwrap_or(false)
     }
 
     /// Returns when the task has ended.

@@ -5,21 +5,17 @@
 //!
 //! Invariant: there is never more than one live worker here; the next one is started when the last one has ended.
 
-use super::{EXIT_TIMEOUT, LoadResult, LoadedEngine, Order, SlotState};
-use crate::interruption;
+use super::load::{cancelled, ended, load};
+use super::{Job, LoadResult, LoadedEngine, Order, Relief, SlotState};
+use crate::guard::LoadWish;
 use crate::worker::{EngineSource, RunningWorker};
-use crate::{Error, ErrorCode};
-use engine_api::{EngineError, LoadOptions, LoadProgress};
-use hub::Model;
+use crate::{Error, interruption};
+use engine_api::{EngineError, LoadProgress};
+use hub::{Model, ModelId};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-use telemetry::Machine;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-
-/// The kernel takes a while to take back a hundred gigabytes. Longer than this means that it can't.
-const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 enum Current {
@@ -30,6 +26,7 @@ enum Current {
 
 struct Loading {
     model: Model,
+    wish: LoadWish,
     over: Pin<Box<dyn Future<Output = LoadResult> + Send>>,
     /// The worker, once it is started.
     worker: Arc<OnceLock<RunningWorker>>,
@@ -74,6 +71,20 @@ impl Current {
             Self::Loading(loading) => Some(&loading.model),
             Self::Loaded(engine) => Some(&engine.model),
         }
+    }
+
+    /// Whether this is there or on its way already.
+    fn meets(&self, job: &Job) -> bool {
+        let (model, wish) = match self {
+            Self::Empty => return false,
+            Self::Loading(loading) => (&loading.model, &loading.wish),
+            Self::Loaded(engine) => (&engine.model, &engine.wish),
+        };
+        model.id == job.model.id && job.wish.is_met_by(wish)
+    }
+
+    fn is_engine(&self, engine: &Arc<LoadedEngine>) -> bool {
+        matches!(self, Self::Loaded(current) if Arc::ptr_eq(current, engine))
     }
 }
 
@@ -123,19 +134,15 @@ impl Owner {
 
     async fn obey(&mut self, order: Order) {
         match order {
-            Order::Load(model, done) => {
-                if self
-                    .current
-                    .model()
-                    .is_none_or(|current| current.id != model.id)
-                {
-                    self.start(model);
+            Order::Load(job, done) => {
+                if !self.current.meets(&job) {
+                    self.start(*job);
                 }
                 self.join(done, false);
             }
-            Order::LoadIfEmpty(model, done) => {
+            Order::LoadIfEmpty(job, done) => {
                 if self.current.model().is_none() {
-                    self.start(model);
+                    self.start(*job);
                 }
                 self.join(done, true);
             }
@@ -147,10 +154,17 @@ impl Owner {
                 let _ = done.send(());
             }
             Order::Discard(engine) => {
-                if matches!(&self.current, Current::Loaded(current) if Arc::ptr_eq(current, &engine))
-                {
+                if self.current.is_engine(&engine) {
                     self.settle(Change::Gone);
                 }
+            }
+            Order::Relieve(relief, done) => {
+                let was_done = self.relieve(relief);
+                if was_done {
+                    ended(self.last.clone()).await;
+                    self.changed.notify_one();
+                }
+                let _ = done.send(was_done);
             }
         }
     }
@@ -160,13 +174,48 @@ impl Owner {
         match &mut self.current {
             Current::Empty => drop(done.send(Err(EngineError::ModelNotLoaded.into()))),
             Current::Loading(loading) => loading.waiting.push(Waiting { done, takes_any }),
-            Current::Loaded(engine) => drop(done.send(Ok(engine.clone()))),
+            Current::Loaded(engine) => {
+                engine.uses.touch();
+                drop(done.send(Ok(engine.clone())));
+            }
         }
     }
 
-    fn start(&mut self, model: Model) {
+    /// Has something give way, if it is still as it was when that was decided. Returns whether it was.
+    fn relieve(&mut self, relief: Relief) -> bool {
+        match relief {
+            Relief::Idle(engine, at_least) => {
+                let idle = engine.uses.idle_for().is_some_and(|idle| idle >= at_least);
+                idle && self.end_engine(&engine, interruption::UNLOADED)
+            }
+            Relief::Worker(engine, why) => self.end_engine(&engine, why),
+            Relief::Load(model, error) => self.fail_load(&model, error),
+        }
+    }
+
+    fn end_engine(&mut self, engine: &Arc<LoadedEngine>, why: &'static str) -> bool {
+        let is_there = self.current.is_engine(engine);
+        if is_there {
+            self.end_current(why);
+        }
+        is_there
+    }
+
+    /// Ends the load of this model with an error.
+    fn fail_load(&mut self, model: &ModelId, error: Error) -> bool {
+        let is_there =
+            matches!(&self.current, Current::Loading(loading) if loading.model.id == *model);
+        if is_there {
+            self.settle(Change::LoadOver(Err(error)));
+        }
+        is_there
+    }
+
+    fn start(&mut self, job: Job) {
         let waiting = self.take_followers();
         self.end_current(interruption::REPLACED);
+        let model = job.model.clone();
+        let wish = job.wish;
         let total_bytes = model.size_bytes;
         let (progress_sender, progress) = watch::channel(LoadProgress {
             done_bytes: 0,
@@ -175,18 +224,23 @@ impl Owner {
         let worker = Arc::new(OnceLock::new());
         let load = load(
             self.source.clone(),
-            model.clone(),
+            job,
             self.last.clone(),
             worker.clone(),
             progress_sender,
         );
         self.current = Current::Loading(Box::new(Loading {
             model: model.clone(),
+            wish,
             over: Box::pin(load),
             worker,
             waiting,
         }));
-        self.publish(SlotState::Loading { model, progress });
+        self.publish(SlotState::Loading {
+            model,
+            wish,
+            progress,
+        });
     }
 
     fn settle(&mut self, change: Change) {
@@ -228,7 +282,7 @@ impl Owner {
             Current::Empty => {}
             Current::Loading(loading) => {
                 self.end(loading.worker.get());
-                answer(loading.waiting, &Err(load_cancelled(&loading.model, why)));
+                answer(loading.waiting, &Err(cancelled(&loading.model, why)));
             }
             Current::Loaded(engine) => {
                 // Set before the kill, so that whoever sees the end sees the reason.
@@ -257,66 +311,4 @@ fn answer(waiting: Vec<Waiting>, result: &LoadResult) {
     for Waiting { done, .. } in waiting {
         let _ = done.send(result.clone());
     }
-}
-
-async fn ended(worker: Option<RunningWorker>) {
-    if let Some(worker) = worker {
-        worker.end_within(END_TIMEOUT).await;
-    }
-}
-
-async fn load(
-    source: EngineSource,
-    model: Model,
-    last: Option<RunningWorker>,
-    started: Arc<OnceLock<RunningWorker>>,
-    progress: watch::Sender<LoadProgress>,
-) -> LoadResult {
-    ended(last).await;
-    let worker = source.start().await?;
-    let worker = started.get_or_init(|| worker);
-    let path = model.path.clone().into();
-    let options = load_options();
-    match worker.engine().load(path, options, progress).await {
-        Ok(loaded) => Ok(Arc::new(LoadedEngine {
-            model,
-            loaded,
-            worker: worker.clone(),
-            ended_because: OnceLock::new(),
-        })),
-        Err(error) => Err(load_failed(&model, worker, error).await),
-    }
-}
-
-/// The worker is told what memory there is: it does not read the machine itself.
-fn load_options() -> LoadOptions {
-    let memory = Machine::local().memory().ok();
-    LoadOptions {
-        available_bytes: memory.map(|memory| memory.available_bytes),
-        ..LoadOptions::default()
-    }
-}
-
-async fn load_failed(model: &Model, worker: &RunningWorker, error: EngineError) -> Error {
-    let EngineError::Crashed { reason } = error else {
-        return error.into();
-    };
-    let exit = worker.end_within(EXIT_TIMEOUT).await.unwrap_or(reason);
-    let error = Error::from(EngineError::crashed(exit));
-    Error {
-        message: format!("{} could not be loaded. {}", model.name, error.message),
-        ..error
-    }
-}
-
-fn load_cancelled(model: &Model, why: &'static str) -> Error {
-    let message = match why {
-        interruption::REPLACED => format!(
-            "Loading {} was ended: another model is loaded instead.",
-            model.name
-        ),
-        interruption::UNLOADED => format!("Loading {} was ended: it was unloaded.", model.name),
-        _ => format!("Loading {} was ended: Wick is closing.", model.name),
-    };
-    Error::new(ErrorCode::Cancelled, message)
 }

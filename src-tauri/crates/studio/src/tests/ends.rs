@@ -26,7 +26,7 @@ async fn an_orderly_end_keeps_what_is_being_written() {
     );
     let error = desk
         .studio
-        .load_model(place.model("beta"))
+        .load_model(place.model("beta"), crate::LoadWish::default())
         .await
         .expect_err("closing");
     assert_eq!(error.code, ErrorCode::Cancelled);

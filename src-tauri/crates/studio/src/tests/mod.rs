@@ -7,6 +7,7 @@ mod downloads;
 mod ends;
 pub(crate) mod fake;
 mod full_disk;
+mod guard;
 mod library;
 mod models;
 mod monitor;

@@ -1,7 +1,7 @@
 //! Loading, replacing, unloading; and workers that end by themselves.
 
 use super::{Desk, Place, last, last_state, soon};
-use crate::{Error, ErrorCode, MessageState, ModelId, ModelStatus};
+use crate::{Error, ErrorCode, LoadWish, MessageState, ModelId, ModelStatus};
 use engine_api::wire::Report;
 use engine_api::{EngineError, LoadProgress};
 use tokio::task::JoinHandle;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 impl Desk {
     fn load(&self, id: ModelId) -> JoinHandle<Result<(), Error>> {
         let studio = self.studio.clone();
-        tokio::spawn(async move { studio.load_model(id).await })
+        tokio::spawn(async move { studio.load_model(id, LoadWish::default()).await })
     }
 
     fn unload(&self) -> JoinHandle<Result<(), Error>> {
@@ -342,7 +342,7 @@ async fn models_are_those_of_the_library_and_files_by_their_path() {
     assert_eq!(names, ["alpha", "beta"]);
     let gone = desk
         .studio
-        .load_model(ModelId("/nowhere.gguf".into()))
+        .load_model(ModelId("/nowhere.gguf".into()), LoadWish::default())
         .await
         .expect_err("gone");
     assert_eq!(gone.code, ErrorCode::UnsupportedModel);

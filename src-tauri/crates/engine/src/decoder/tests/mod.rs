@@ -6,6 +6,7 @@ mod hostile;
 mod noise;
 mod planned;
 mod quantized;
+mod reads;
 mod separate;
 mod tiny;
 
