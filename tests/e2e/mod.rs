@@ -21,6 +21,7 @@ mod safety;
 mod second_start;
 mod stop;
 mod throughput;
+mod top;
 mod worker;
 
 /// The answer is short.

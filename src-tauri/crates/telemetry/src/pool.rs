@@ -20,7 +20,6 @@ pub struct MemoryPool {
     pub kv_cache_bytes: u64,
     /// Buffers that loaded models compute with.
     #[specta(type = u32)]
-    #[serde(default)]
     pub scratch_bytes: u64,
     /// The rest of this app, its workers included.
     #[specta(type = u32)]
