@@ -808,7 +808,7 @@ export type MemoryPool = {
 	/**  Keys and values of loaded models. */
 	kv_cache_bytes: number,
 	/**  Buffers that loaded models compute with. */
-	scratch_bytes?: number,
+	scratch_bytes: number,
 	/**  The rest of this app, its workers included. */
 	app_bytes: number,
 	/**  Other programs and the kernel. */
