@@ -10,7 +10,7 @@ use studio::{
 };
 
 /// A bar of the speed stands for so many seconds.
-const SECONDS_A_BAR: usize = 2;
+const SECONDS_A_BAR: usize = 5;
 /// How many bars there are at most.
 const MOST_BARS: u16 = 60;
 
@@ -145,10 +145,10 @@ fn figures_of(last: &Timings) -> String {
 
 /// The speed of the last minutes, once something was written in them.
 fn bars(rates: &Rates, width: u16) -> Option<Row> {
-    let highest = rates.highest()?;
-    let bars = usize::from(MOST_BARS.min(width.saturating_sub(40)));
+    let bars = usize::from(MOST_BARS.min(width.saturating_sub(45)));
     let seconds = rates.seconds().min(bars * SECONDS_A_BAR);
-    let words = format!("  {seconds} s, highest {}", rate(Some(highest)));
+    let highest = rate(Some(rates.highest(seconds)?));
+    let words = format!("  of the last {seconds} s, highest {highest}");
     let bars = rates.bars(SECONDS_A_BAR, bars);
     Some(Row::named("").and(bars, Tone::Live).and(words, Tone::Muted))
 }
