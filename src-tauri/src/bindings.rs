@@ -2,7 +2,7 @@
 //! when that file or the window's capability says otherwise.
 
 use crate::commands::{
-    chat, conversations, downloads, hub, library, links, models, monitor, startup,
+    chat, conversations, downloads, hub, library, links, models, monitor, startup, throughput,
 };
 use serde::Serialize;
 use tauri_specta::{Builder, collect_commands, collect_events};
@@ -48,6 +48,9 @@ pub(crate) fn builder() -> Builder<tauri::Wry> {
             monitor::timeline,
             monitor::monitor_now,
             monitor::restart_model,
+            throughput::throughput_by_model,
+            throughput::export_throughput,
+            throughput::measure_bandwidth,
             hub::search_hub,
             hub::catalog,
             hub::repository,

@@ -12,7 +12,7 @@ mod windows;
 use instance::Instance;
 use std::process::ExitCode;
 use std::time::Duration;
-use studio::{Machine, Paths, Studio};
+use studio::{Paths, Studio};
 use tauri::{AppHandle, Manager, RunEvent};
 use tauri_specta::Event;
 use tokio::sync::broadcast::error::RecvError;
@@ -92,12 +92,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn start(app: &AppHandle, paths: Paths, instance: Instance) -> tauri::Result<()> {
-    let studio = tauri::async_runtime::block_on(async { Studio::open(paths, Machine::local()) });
+    let machine = studio::machine_from_environment();
+    let studio = tauri::async_runtime::block_on(async { Studio::open(paths, machine) });
     app.manage(studio.clone());
     app.manage(commands::chat::Asked::default());
     tauri::async_runtime::spawn(tell_status(app.clone(), studio.clone()));
-    tauri::async_runtime::spawn(studio.tell_readings());
     tauri::async_runtime::spawn(tell_guard(app.clone(), studio.clone()));
+    tauri::async_runtime::spawn(studio.tell_readings());
     tauri::async_runtime::spawn(tell_downloads(app.clone(), studio));
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
     instance.on_second_start({

@@ -20,6 +20,7 @@ mod restart;
 mod safety;
 mod second_start;
 mod stop;
+mod throughput;
 mod top;
 mod worker;
 

@@ -21,3 +21,32 @@ async fn the_monitor_shows_memory_speed_and_what_happened() {
     desk.click("@monitor-unload").await;
     desk.see_words("@monitor-loaded", "Nothing is loaded").await;
 }
+
+#[tokio::test]
+async fn a_recorded_spark_is_labelled_as_such_and_shown_as_one_pool() {
+    let home = Home::with_parrot().on_machine("spark-no-memory");
+    let desk = Desk::open("monitor-spark", home).await;
+    desk.click("@rail-monitor").await;
+    desk.see_words(
+        "@monitor-recorded",
+        "DGX Spark whose driver tells no memory",
+    )
+    .await;
+    desk.see_words("@monitor-pool", "121.7 GiB").await;
+    desk.see_words("@monitor-machine", "one pool with the machine's")
+        .await;
+    desk.see_words("@monitor-machine", "not reported by this GPU")
+        .await;
+    desk.see("@chart-power").await;
+    desk.picture("monitor-spark").await;
+}
+
+#[tokio::test]
+async fn a_recorded_desk_shows_the_memory_of_its_gpu_beside_that_of_the_machine() {
+    let home = Home::with_parrot().on_machine("desk-discrete");
+    let desk = Desk::open("monitor-discrete", home).await;
+    desk.click("@rail-monitor").await;
+    desk.see_words("@monitor-machine", "RTX 4090").await;
+    desk.see_words("@monitor-gpu-pool", "24.0 GiB").await;
+    desk.picture("monitor-discrete").await;
+}

@@ -65,6 +65,7 @@ function message(id: number, role: Message["role"], text: string, rest: Partial<
     model: null,
     finish_reason: null,
     timings: null,
+    measured: null,
     siblings: [id],
   };
   return {

@@ -44,6 +44,28 @@ check("duration", format.duration, [
   [null, "–"],
 ]);
 
+check("gap", format.gap, [
+  [8.42, "8.4 ms"],
+  [99.94, "99.9 ms"],
+  [142.3, "142 ms"],
+  [999.4, "999 ms"],
+  [999.6, "1.00 s"],
+  [1204, "1.20 s"],
+  [null, "–"],
+]);
+check("joules", format.joules, [
+  [0.0042, "4.2 mJ"],
+  [0.0994, "99.4 mJ"],
+  [0.25, "0.25 J"],
+  [9.949, "9.95 J"],
+  [12.4, "12 J"],
+  [null, "–"],
+]);
+check("ofLimit", format.ofLimit as (share: number | null) => string, [
+  [0.891, "89 % of this machine’s limit"],
+  [1.12, "112 % of this machine’s limit"],
+  [0, "0 % of this machine’s limit"],
+]);
 check("byteRate", format.byteRate, [
   [148 * 2 ** 20, "148 MiB/s"],
   [1.2 * GIB, "1.2 GiB/s"],
@@ -129,7 +151,7 @@ describe("turnFigures", () => {
   const timings = {
     ...{ prompt_tokens: 120, reused_tokens: 100, prefilled_tokens: 20, generated_tokens: 96 },
     ...{ queue_ms: 0, prefill_ms: 10, ttft_ms: 420, decode_ms: 1600 },
-    ...{ prefill_tokens_per_second: 1904, decode_tokens_per_second: 58.7 },
+    ...{ prefill_tokens_per_second: 1904, decode_tokens_per_second: 58.7, inter_token: null },
   };
   it("names them in reading order", () => {
     expect(format.turnFigures(timings)).toEqual([
@@ -139,5 +161,30 @@ describe("turnFigures", () => {
   it("leaves out what there was not", () => {
     const cold = { ...timings, reused_tokens: 0, prefill_tokens_per_second: null };
     expect(format.turnFigures(cold)).toEqual(["58.7 tok/s", "TTFT 0.42 s", "96 tokens"]);
+  });
+  it("say more on request, each with its name", () => {
+    const inter_token = { median_ms: 8.4, p95_ms: 12.1, worst_ms: 142 };
+    const measured = { energy_joules_per_token: 0.25, limit_share: 0.9 };
+    expect(format.turnDetails({ ...timings, queue_ms: 3, inter_token }, measured)).toEqual([
+      ...[
+        ["TTFT", "0.42 s"],
+        ["Queued", "3 ms"],
+        ["Prefill", "1,904 tok/s"],
+        ["Reused", "100 of 120 tokens"],
+      ],
+      ...[
+        ["Between tokens, median", "8.4 ms"],
+        ["p95", "12.1 ms"],
+        ["worst", "142 ms"],
+        ["Energy", "0.25 J per token"],
+      ],
+    ]);
+  });
+  it("say that energy is not reported, never that it is zero", () => {
+    const energy = (measured: Parameters<typeof format.turnDetails>[1]) =>
+      format.turnDetails(timings, measured).find(([name]) => name === "Energy")?.[1];
+    expect(energy(null)).toBe("not reported here");
+    expect(energy({ energy_joules_per_token: null, limit_share: 0.5 })).toBe("not reported here");
+    expect(format.ofLimit(null)).toBeNull();
   });
 });

@@ -24,6 +24,7 @@ const rust = vi.hoisted(() => ({
   monitorNow: vi.fn<(...args: unknown[]) => Promise<unknown>>(),
   stopGeneration: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
   restartModel: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
+  throughputByModel: vi.fn(() => Promise.resolve({ status: "ok", data: [] })),
   unloadModel: vi.fn(() => Promise.resolve({ status: "ok", data: null })),
 }));
 vi.mock("../src/lib/bindings", () => ({ commands: rust, events: {} }));
@@ -218,6 +219,15 @@ describe("the monitor", () => {
     expect(find("running-row")?.textContent.replace(/\s+/g, " ")).toMatch(/SmolLM2writes9658.7 tok\/s1.70 s/);
     find("running-stop")!.click();
     expect(rust.stopGeneration).toHaveBeenCalledWith(7);
+  });
+  it("shows a GPU with memory of its own as a second pool, an integrated one as part of the first", async () => {
+    const discrete = { ...gb10, integrated: false, memory: { total_bytes: 24 * GIB, used_bytes: 6 * GIB } };
+    await show(timeline([1000]), { reading: { ...reading, gpus: [discrete], gpu_absence: null } });
+    expect(find("monitor-gpu-pool")?.textContent).toMatch(/24\.0 GiB\s+6\.0 used · 18\.0 free/);
+    for (const view of mounted.splice(0)) void unmount(view);
+    await show(timeline([1000]), { reading: { ...reading, gpus: [gb10], gpu_absence: null } });
+    expect(find("monitor-gpu-pool")).toBeNull();
+    expect(find("monitor-machine")?.textContent).toMatch(/one pool with the machine's/);
   });
   it("says that a machine is a recorded one, and who else has memory", async () => {
     const programs = [{ name: "firefox", bytes: 3 * GIB, processes: 9 }];

@@ -32,6 +32,7 @@ afterEach(() => {
 const MESSAGE: Message = {
   ...{ id: 2, parent_id: 1, role: "assistant", text: "Hello **you**", state: "complete", interruption: null },
   ...{ model: "SmolLM2", finish_reason: "end_of_turn", created_at_ms: 0, reasoning: "", siblings: [2] },
+  measured: null,
   timings: {
     ...{ prompt_tokens: 9, reused_tokens: 4, prefilled_tokens: 5, generated_tokens: 7, queue_ms: 0 },
     ...{

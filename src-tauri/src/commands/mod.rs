@@ -9,6 +9,7 @@ pub(crate) mod links;
 pub(crate) mod models;
 pub(crate) mod monitor;
 pub(crate) mod startup;
+pub(crate) mod throughput;
 
 use studio::Studio;
 use tauri::State;

@@ -18,6 +18,8 @@ pub struct Home {
     engine: PathBuf,
     temporary: PathBuf,
     endpoint: String,
+    /// The folder of a recorded machine; empty for this one.
+    machine: PathBuf,
 }
 
 impl Home {
@@ -51,6 +53,17 @@ impl Home {
         self
     }
 
+    /// The app reads a recorded machine of telemetry's fixtures.
+    #[must_use]
+    pub fn on_machine(mut self, name: &str) -> Self {
+        let fixtures = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../src-tauri/crates/telemetry/fixtures"
+        );
+        self.machine = Path::new(fixtures).join(name);
+        self
+    }
+
     /// Makes the parrot say this from now on, whatever it is told.
     pub fn teach(&self, text: &str) {
         fs::write(self.path("says.md"), text).expect("a file");
@@ -65,6 +78,7 @@ impl Home {
             temporary: std::env::temp_dir(),
             // Nobody listens there: without a hub of the test's own, this home is offline.
             endpoint: "http://127.0.0.1:9".into(),
+            machine: PathBuf::new(),
         };
         for name in ["models", "bin", "run"] {
             fs::create_dir(home.path(name)).expect("a folder");
@@ -115,6 +129,7 @@ impl Home {
             .env("WICK_ENGINE", &self.engine)
             .env("WICK_PARROT_SAYS", self.path("says.md"))
             .env("WICK_LOG", "info,studio::sampler=debug")
+            .env("WICK_MACHINE", &self.machine)
             .env("HF_ENDPOINT", &self.endpoint)
             .env("HOME", self.folder.path())
             .env("TMPDIR", &self.temporary)

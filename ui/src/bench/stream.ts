@@ -29,6 +29,7 @@ function message(id: number, role: Message["role"], state: Message["state"], tex
     model: "bench",
     finish_reason: null,
     timings: null,
+    measured: null,
     siblings: [id],
   };
   return { id, parent_id: id > 1 ? id - 1 : null, role, text, state, created_at_ms: 0, ...rest };

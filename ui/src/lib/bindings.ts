@@ -45,6 +45,12 @@ export const commands = {
 	monitorNow: () => typedError<MonitorNow, Error>(__TAURI_INVOKE("monitor_now")),
 	/**  Ends the worker of the loaded model and loads the model again. */
 	restartModel: () => typedError<null, Error>(__TAURI_INVOKE("restart_model")),
+	/**  What is usual for each model. */
+	throughputByModel: () => typedError<ThroughputByModel[], Error>(__TAURI_INVOKE("throughput_by_model")),
+	/**  Writes the throughput of all answers into a new file among the person's downloads, and says where it is. */
+	exportThroughput: (format: ExportFormat) => typedError<string, Error>(__TAURI_INVOKE("export_throughput", { format })),
+	/**  Measures how fast this machine reads its memory. */
+	measureBandwidth: () => typedError<MemoryBandwidth, Error>(__TAURI_INVOKE("measure_bandwidth")),
 	/**  A page of what the hub has. */
 	searchHub: (query: SearchQuery, next: string | null) => typedError<SearchPage, Error>(__TAURI_INVOKE("search_hub", { query, next })),
 	/**  What we would take ourselves. */
@@ -206,6 +212,23 @@ export type ConversationSummary = {
 	title: string,
 	/**  When something was last said in it, in milliseconds since 1970. */
 	updated_at_ms: number,
+};
+
+/**
+ *  The most that the memory allows the loaded model to decode.
+ * 
+ *  Every token of a lone sequence reads all weights that are active and all that the KV cache holds for it, so the rate is
+ *  at most bandwidth ÷ bytes per token. A model that fits into a processor's cache may do better.
+ */
+export type DecodeLimit = {
+	/**  As measured on this machine. */
+	bandwidth_bytes_per_second: number,
+	/**  What decoding the next token reads, at the context that is used now. */
+	bytes_per_token: number,
+	/**  The one over the other. */
+	tokens_per_second: number,
+	/**  How much of it is reached now, 1 for all; absent unless a single generation works, and it decodes. */
+	live_share: number | null,
 };
 
 /**  A disk, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
@@ -370,6 +393,13 @@ export type EventKind =
 "downloaded" | 
 /**  A GPU slowed itself down. */
 "throttled";
+
+/**  The form of an export. */
+export type ExportFormat = 
+/**  A line for each answer, as RFC 4180 has it, the units in the names of the columns. */
+"csv" | 
+/**  An array with an object for each answer. */
+"json";
 
 /**  What a file's content is known by, in small hexadecimal letters; also the name of its blob in the cache. */
 export type FileHash = 
@@ -733,6 +763,29 @@ export type LoadWish = {
 	anyway: boolean,
 };
 
+/**  What was measured of one generation. What is not known is absent, never zero. */
+export type Measured = {
+	/**
+	 *  Energy for each token after the first, in joules: the power that the machine reports, over the time from the first
+	 *  token to the last, in equal shares with the generations that worked beside it. On a machine with GPUs it is theirs,
+	 *  else the processor packages'. Absent where no power is reported at some moment of it, and for answers too short for
+	 *  a reading.
+	 */
+	energy_joules_per_token: number | null,
+	/**
+	 *  Decode rate over the most that the memory allows: bandwidth over the bytes that a token reads at the mean length of
+	 *  its context. Absent unless it decoded alone: sequences that run together read the weights once for all, so that no
+	 *  share of one memory belongs to one of them.
+	 */
+	limit_share: number | null,
+};
+
+/**  What this machine's memory gives. */
+export type MemoryBandwidth = {
+	/**  Read by all cores together. */
+	bytes_per_second: number,
+};
+
 /**  What can be set about memory, as the window sends it. */
 export type MemoryChoice = {
 	/**  A model that nobody uses for so many minutes is unloaded; 0 is never. */
@@ -821,6 +874,8 @@ export type Message = {
 	finish_reason: FinishReason | null,
 	/**  Where the time of its last generation went. */
 	timings: Timings | null,
+	/**  What else was measured of it; absent when nothing was. */
+	measured: Measured | null,
 	/**  When it was begun, in milliseconds since 1970. */
 	created_at_ms: number,
 	/**  All messages of this role after the same parent, itself included, oldest first. */
@@ -933,6 +988,10 @@ export type MonitorNow = {
 	programs: Program[],
 	/**  The generations that run or wait, in the order in which they began. */
 	generations: GenerationNow[],
+	/**  What was measured of the generation that finished last, since the start of the app. */
+	last_measured: Measured | null,
+	/**  What the memory allows the loaded model at its present context. */
+	limit: DecodeLimit | null,
 };
 
 /**  A network, in bytes a second since the last reading; `None` at the first, and when its counters were set back. */
@@ -1222,6 +1281,24 @@ export type Throughput = {
 	context_used_tokens: number | null,
 	/**  Timings of the generation that finished last, since the start of the app. */
 	last: Timings | null,
+};
+
+/**  What is usual for a model: medians, by nearest rank, over its answers that have the figure. */
+export type ThroughputByModel = {
+	/**  Its name. */
+	model: string,
+	/**  Its answers that have timings. */
+	answers: number,
+	/**  Tokens a second after the first. */
+	decode_tokens_per_second: number | null,
+	/**  From the arrival of the request to the first token. */
+	ttft_ms: number | null,
+	/**  Tokens of the prompt a second. */
+	prefill_tokens_per_second: number | null,
+	/**  Energy for each token, in joules. */
+	energy_joules_per_token: number | null,
+	/**  Share of the most that the memory allows, 1 for all. */
+	limit_share: number | null,
 };
 
 /**  A stretch of the past. All columns are as long as `at_ms`, which rises; what was not known is `null`, never zero. */

@@ -1,6 +1,6 @@
 /* The one place where bytes, milliseconds and counts become words. It rounds; it never computes a new quantity.
    Invariant: a missing number is an en dash, never 0 and never NaN. */
-import type { Timings } from "./bindings";
+import type { Measured, Timings } from "./bindings";
 
 type Figure = number | null | undefined;
 const ABSENT = "–";
@@ -46,6 +46,19 @@ export function duration(ms: Figure): string {
   if (ms < 59_950) return `${fixed(ms / 1000, 1)} s`;
   const seconds = Math.round(ms / 1000);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** The short time from one token to the next: "8.4 ms", "142 ms", "1.20 s". */
+export function gap(ms: Figure): string {
+  if (!given(ms)) return ABSENT;
+  return ms < 999.5 ? `${fixed(ms, ms < 99.95 ? 1 : 0)} ms` : `${fixed(ms / 1000, 2)} s`;
+}
+
+/** Energy: "4.2 mJ", "0.25 J", "12 J". */
+export function joules(value: Figure): string {
+  if (!given(value)) return ABSENT;
+  if (value < 0.0995) return `${fixed(value * 1000, 1)} mJ`;
+  return `${fixed(value, value < 9.95 ? 2 : 0)} J`;
 }
 
 /** Bytes a second: "148 MiB/s". */
@@ -157,4 +170,29 @@ export function turnFigures(timings: Timings): string[] {
     figures.push(`prefill ${rate(timings.prefill_tokens_per_second)}`);
   if (timings.reused_tokens > 0) figures.push(`${count(timings.reused_tokens)} reused`);
   return figures;
+}
+
+/** What else is known of an answer, each figure with its name. Energy that no meter tells is said to be so. */
+export function turnDetails(timings: Timings, measured: Measured | null): [string, string][] {
+  const gaps = timings.inter_token ?? null;
+  const energy = measured?.energy_joules_per_token ?? null;
+  const details: [string, string | null][] = [
+    ["TTFT", duration(timings.ttft_ms)],
+    ["Queued", duration(timings.queue_ms)],
+    [
+      "Prefill",
+      given(timings.prefill_tokens_per_second) ? `${rate(timings.prefill_tokens_per_second)} tok/s` : null,
+    ],
+    ["Reused", `${count(timings.reused_tokens)} of ${count(timings.prompt_tokens)} tokens`],
+    ["Between tokens, median", gaps && gap(gaps.median_ms)],
+    ["p95", gaps && gap(gaps.p95_ms)],
+    ["worst", gaps && gap(gaps.worst_ms)],
+    ["Energy", energy === null ? "not reported here" : `${joules(energy)} per token`],
+  ];
+  return details.filter((detail): detail is [string, string] => Boolean(detail[1]));
+}
+
+/** The share of the memory's limit that an answer reached, if that is known: "89 % of this machine’s limit". */
+export function ofLimit(share: Figure): string | null {
+  return given(share) ? `${wholePercent(share)} of this machine’s limit` : null;
 }

@@ -8,6 +8,7 @@
 //! told, and is stored when there is room.
 
 use crate::Error;
+use crate::bandwidth::Bandwidth;
 use crate::conversation::ChatEvent;
 use crate::interruption;
 use crate::meter::{Meter, Metered};
@@ -37,6 +38,7 @@ pub(crate) struct Answer {
     pub(crate) store: Store,
     pub(crate) models: Models,
     pub(crate) meter: Meter,
+    pub(crate) bandwidth: Bandwidth,
     pub(crate) claim: Claim,
     pub(crate) closing: watch::Receiver<bool>,
     pub(crate) sink: Sink,
@@ -157,12 +159,17 @@ impl Answer {
     /// Has the answer written by the engine that there is, or by one loaded for it. The error is an engine that was
     /// gone before it began.
     async fn attempt(&mut self, request: &GenerateRequest) -> Result<Outcome, Arc<LoadedEngine>> {
-        let models = self.models.clone();
+        let (models, bandwidth) = (self.models.clone(), self.bandwidth.clone());
+        let ready = async {
+            let engine = models.ensure().await?;
+            bandwidth.want(&engine.loaded).await;
+            Ok(engine)
+        };
         let engine = tokio::select! {
             // The end of the app also ends the load; it must not look as if the load had failed.
             biased;
             call = self.call(Wish::GoOn) => return Ok(Outcome::Over(call.ending())),
-            engine = models.ensure() => engine,
+            engine = ready => engine,
         };
         let engine = match engine {
             Ok(engine) => engine,
@@ -196,8 +203,9 @@ impl Answer {
             tokio::select! {
                 step = generation.next() => match step.unwrap_or_else(|| Err(EngineError::crashed("its pipe closed"))) {
                     Ok(GenerationEvent::Finished { reason, timings }) => {
-                        progress.metered.finished(timings.clone());
-                        return Ok(Outcome::Over(Ending::finished(reason, timings)));
+                        let limit = self.bandwidth.limit(&engine.loaded, &timings);
+                        let measured = progress.metered.finished(&timings, limit, Instant::now());
+                        return Ok(Outcome::Over(Ending::finished(reason, timings, measured)));
                     }
                     Ok(event) => self.take(&mut progress, event),
                     Err(error) => return self.failed(engine, progress.began, error).await,
@@ -230,7 +238,8 @@ impl Answer {
                 total_tokens,
             } => {
                 progress.began = true;
-                progress.metered.prefill(processed_tokens, total_tokens);
+                let metered = &mut progress.metered;
+                metered.prefill(processed_tokens, total_tokens, Instant::now());
                 ChatEvent::Prefill {
                     processed_tokens,
                     total_tokens,

@@ -169,6 +169,7 @@ impl Studio {
         let store = self.store()?;
         let models = self.inner.models.clone();
         let meter = self.inner.meter.clone();
+        let bandwidth = self.inner.bandwidth.clone();
         let task = tokio::spawn(async move {
             let (turn, claim) = begin(store.clone()).await?;
             let span = tracing::info_span!(
@@ -180,6 +181,7 @@ impl Studio {
                 store,
                 models,
                 meter,
+                bandwidth,
                 claim,
                 closing,
                 sink,

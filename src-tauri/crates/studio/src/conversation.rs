@@ -3,7 +3,7 @@
 //! Messages form a tree: an edited or regenerated message is a sibling, and the **head** is the tip of the branch
 //! shown. A [`Conversation`] is deliberately only that branch, from its root to its head.
 
-use crate::{Error, interruption};
+use crate::{Error, Measured, interruption};
 use engine_api::{FinishReason, Role, Timings};
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +106,8 @@ pub struct Message {
     pub finish_reason: Option<FinishReason>,
     /// Where the time of its last generation went.
     pub timings: Option<Timings>,
+    /// What else was measured of it; absent when nothing was.
+    pub measured: Option<Measured>,
     /// When it was begun, in milliseconds since 1970.
     #[specta(type = u32)]
     pub created_at_ms: u64,

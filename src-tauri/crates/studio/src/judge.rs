@@ -23,8 +23,6 @@ const PARALLEL: usize = 3;
 const KEPT_HEADERS: usize = 20;
 /// The context window that is planned with when nobody says another one.
 pub(crate) const USUAL_CONTEXT_TOKENS: u32 = 8192;
-/// Where the store keeps the measured bandwidth, in bytes a second.
-const BANDWIDTH: &str = "memory_bandwidth";
 
 /// What comes while a repository is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, specta::Type)]
@@ -202,22 +200,8 @@ impl Studio {
         let loaded = memory.weights_bytes + memory.kv_cache_bytes;
         let available = memory.free_bytes + memory.page_cache_bytes + loaded;
         let reserve = self.inner.models.guard().reserve_bytes(memory.total_bytes);
-        let bandwidth = self.bandwidth().await;
+        let bandwidth = self.inner.bandwidth.get().await;
         Room::beside(reserve, memory.total_bytes, available, bandwidth)
-    }
-
-    /// Bytes a second that this machine reads of its memory; measured once.
-    async fn bandwidth(&self) -> Option<f64> {
-        let store = self.store().ok()?;
-        let kept = store.meta(BANDWIDTH).await.ok().flatten();
-        if let Some(kept) = kept.and_then(|text| text.parse().ok()) {
-            return Some(kept);
-        }
-        let measured = tokio::task::spawn_blocking(telemetry::read_bandwidth)
-            .await
-            .ok()??;
-        store.set_meta(BANDWIDTH, format!("{measured:.0}"));
-        Some(measured)
     }
 }
 

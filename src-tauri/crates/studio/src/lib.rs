@@ -7,11 +7,13 @@
 //! whether or not anybody watches; whatever happens to a worker, conversations and the app stay.
 
 mod answer;
+mod bandwidth;
 mod chat;
 mod conversation;
 mod discover;
 mod downloads;
 mod error;
+mod export;
 mod guard;
 mod interruption;
 mod judge;
@@ -31,12 +33,14 @@ mod startup;
 mod status;
 mod store;
 mod tell;
+mod throughput;
 mod verdict;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
+pub use bandwidth::{DecodeLimit, MemoryBandwidth};
 pub use conversation::{
     ChatEvent, Conversation, ConversationId, ConversationSummary, Message, MessageId, MessageState,
 };
@@ -45,6 +49,7 @@ pub use downloads::{
 };
 pub use engine_api::{FinishReason, Role, Timings};
 pub use error::{Error, ErrorCode};
+pub use export::ExportFormat;
 pub use guard::{
     Admission, GuardMeasure, GuardNotice, GuardSettings, LoadPlan, LoadRefusal, LoadWish,
     MemoryChoice, MemorySettings, ModelsSettings, Offer, OfferedChange,
@@ -56,16 +61,18 @@ pub use hub::{
 pub use judge::{Judge, Judged};
 pub use library::{Freed, LibraryView, library_of};
 pub use light::{Light, LightState};
-pub use meter::{GenerationNow, GenerationStage};
+pub use meter::{GenerationNow, GenerationStage, Measured};
 pub use monitor::{EventKind, MonitorEvent, MonitorNow, Span, Timeline};
-pub use paths::Paths;
+pub use paths::{Paths, machine_from_environment};
 pub use settings::{LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
 pub use telemetry::{Machine, MemoryPool};
 pub use tell::{Snapshot, readings_socket};
+pub use throughput::{AnswerThroughput, ThroughputByModel};
 pub use verdict::{Fit, Room, Verdict};
 
+use bandwidth::Bandwidth;
 use discover::Shown;
 use downloads::Downloads;
 use guard::{Guard, Watch};
@@ -105,6 +112,7 @@ struct Inner {
     notices: broadcast::Sender<GuardNotice>,
     running: Running,
     meter: Meter,
+    bandwidth: Bandwidth,
     monitor: Monitor,
     sampler: Sampler,
     settings: SettingsFile,
@@ -138,6 +146,7 @@ impl Studio {
             slot: slot.clone(),
             meter: meter.clone(),
         };
+        let bandwidth = Bandwidth::new(store.clone(), gauges.clone());
         let monitor = Monitor::new(store.clone(), changed.clone());
         let settings = SettingsFile::open(&paths.data_dir);
         let guard = Guard::new(machine.clone(), settings.clone(), source.clone());
@@ -158,6 +167,7 @@ impl Studio {
             opening: Mutex::default(),
             running: Running::default(),
             meter,
+            bandwidth,
             sampler: Sampler::new(machine, gauges, monitor.clone(), changed, closing_seen),
             monitor,
             telling: Telling::default(),

@@ -7,6 +7,7 @@ use crate::{Error, ErrorCode};
 use hub::{HubSettings, LibraryRoot, RootKind};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use telemetry::Machine;
 
 /// Where things lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,15 @@ impl Paths {
             engine_program: engine_program(&env, program)?,
             hub,
         })
+    }
+}
+
+/// The machine to read: this one, or the recorded one whose folder `WICK_MACHINE` names. What is loaded is loaded on this
+/// one all the same; a recorded one is there to be looked at.
+pub fn machine_from_environment() -> Machine {
+    match std::env::var_os("WICK_MACHINE").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Machine::at(folder),
+        None => Machine::local(),
     }
 }
 

@@ -7,11 +7,11 @@
 use crate::ModelStatus;
 use crate::light::Light;
 use crate::looker::Looker;
-use crate::monitor::{self, Monitor, Point};
+use crate::monitor::{self, Column, Monitor, Point};
 use crate::status::{Gauges, Status};
 use crate::store::now_ms;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use telemetry::{Machine, MemoryPool, Reading};
 use tokio::sync::{Notify, watch};
 
@@ -148,6 +148,8 @@ impl Task {
         let (monitor, at_ms) = (&self.pace.monitor, now_ms());
         let mut point = Point::of(at_ms, &now.memory, &now.throughput);
         monitor::fill(&mut point, &self.reading);
+        let watts = point.get(Column::Power).map(f64::from);
+        self.pace.gauges.meter.power(watts, Instant::now());
         monitor.take(point);
         for event in monitor::between(model, now, at_ms) {
             monitor.happened(event);

@@ -2,6 +2,7 @@
 import { conversations } from "../../state/conversations.svelte";
 import { library } from "../../state/library.svelte";
 import { status } from "../../state/status.svelte";
+import { throughput } from "../../state/throughput.svelte";
 import { theme, THEME_CHOICES } from "../../state/theme.svelte";
 import { view } from "../../state/view.svelte";
 
@@ -14,7 +15,7 @@ export interface Item {
 }
 
 export function paletteItems(): Item[] {
-  return [...doing(), ...places(), ...talks(), ...models(), ...themes()];
+  return [...doing(), ...exporting(), ...places(), ...talks(), ...models(), ...themes()];
 }
 
 /** Every word of the query has to occur, in any order. */
@@ -51,6 +52,18 @@ function doing(): Item[] {
       run: () => void library.unload(),
     });
   return items;
+}
+
+/** Into a file, which the monitor names. */
+function exporting(): Item[] {
+  const one = (format: "csv" | "json", name: string): Item => ({
+    ...{ key: `export-${format}`, group: "Do", name: `Export throughput as ${name}` },
+    run: () => {
+      view.show("monitor");
+      void throughput.export(format);
+    },
+  });
+  return [one("csv", "CSV"), one("json", "JSON")];
 }
 
 function places(): Item[] {

@@ -232,7 +232,7 @@ impl Own {
         let now = MonitorNow {
             reading: self.reader.read(self.began.elapsed()),
             programs: self.programs.clone(),
-            generations: Vec::new(),
+            ..MonitorNow::default()
         };
         Seen {
             status: None,

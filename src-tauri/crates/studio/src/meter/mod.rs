@@ -1,8 +1,17 @@
-//! How fast tokens come, over all generations that run and for each of them.
+//! How fast tokens come, over all generations that run and for each of them, and what they cost.
+//!
+//! It reads no clock but for the beginning and the end of a generation, and no power at all: both are told.
 
+mod energy;
+mod measured;
 mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use measured::Measured;
 
 use crate::ConversationId;
+use energy::{Energy, MOST_GAP};
 use engine_api::Timings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,7 +69,17 @@ struct Count {
     begun: u64,
     /// All together, since nothing ran.
     together: Steps,
-    last: Option<Timings>,
+    last: Option<(Timings, Option<Measured>)>,
+    power: Power,
+    /// Until when time is charged to those that decode.
+    charged: Option<Instant>,
+}
+
+/// The last reading of the machine's power.
+#[derive(Debug, Default)]
+struct Power {
+    watts: Option<f64>,
+    at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -71,6 +90,9 @@ struct One {
     stage: GenerationStage,
     tokens: u32,
     steps: Steps,
+    energy: Energy,
+    /// Another one worked while it decoded.
+    crowded: bool,
 }
 
 /// A running generation, until it is dropped.
@@ -104,6 +126,8 @@ impl Meter {
             stage: GenerationStage::Queued,
             tokens: 0,
             steps: Steps::default(),
+            energy: Energy::default(),
+            crowded: false,
         };
         count.running.insert(number, one);
         self.changed.notify_one();
@@ -118,9 +142,38 @@ impl Meter {
         !self.count().running.is_empty()
     }
 
+    /// How many have begun so far: who sees the same number twice, and nothing running, was alone in between.
+    pub(crate) fn begun(&self) -> u64 {
+        self.count().begun
+    }
+
     /// Timings of the generation that finished last.
     pub(crate) fn last(&self) -> Option<Timings> {
-        self.count().last.clone()
+        let count = self.count();
+        count.last.as_ref().map(|(timings, _)| timings.clone())
+    }
+
+    /// What was measured of the generation that finished last.
+    pub(crate) fn last_measured(&self) -> Option<Measured> {
+        self.count()
+            .last
+            .as_ref()
+            .and_then(|(_, measured)| *measured)
+    }
+
+    /// The machine draws this many watts, on the mean since the last reading; `None` where nothing tells.
+    pub(crate) fn power(&self, watts: Option<f64>, now: Instant) {
+        let mut count = self.count();
+        count.charge(now);
+        let watts = watts.filter(|watts| watts.is_finite() && *watts >= 0.0);
+        let watts_since = watts.filter(|_| count.power.is_fresh(now));
+        for one in count.running.values_mut() {
+            one.energy.power(watts_since);
+        }
+        count.power = Power {
+            watts,
+            at: Some(now),
+        };
     }
 
     /// Tokens a second of all together over the last second, or since the first token if that is less; `None` until
@@ -142,7 +195,38 @@ impl Meter {
     }
 }
 
+impl Power {
+    /// Whether the last reading is recent enough to say something of the time since.
+    fn is_fresh(&self, now: Instant) -> bool {
+        let age = self.at.map(|at| now.saturating_duration_since(at));
+        age.is_some_and(|age| age <= MOST_GAP)
+    }
+}
+
+impl Count {
+    /// Charges the time that has passed to those that decode, in equal shares with all that work. Called before the number
+    /// of either changes.
+    fn charge(&mut self, now: Instant) {
+        let from = self.charged.unwrap_or(now).min(now);
+        let passed = now.saturating_duration_since(from).as_secs_f64();
+        self.charged = self.charged.max(Some(now));
+        let working = self.running.values().filter(|one| one.works()).count();
+        let share = passed / u32::try_from(working).map_or(f64::INFINITY, f64::from);
+        for one in self.running.values_mut() {
+            if passed > 0.0 && one.stage == GenerationStage::Decode {
+                one.energy.pass(share);
+                one.crowded |= working > 1;
+            }
+        }
+    }
+}
+
 impl One {
+    /// One that waits for its turn draws nothing and takes nothing from the others.
+    fn works(&self) -> bool {
+        self.stage != GenerationStage::Queued
+    }
+
     fn at(&self, now: Instant) -> GenerationNow {
         let running = now.saturating_duration_since(self.began);
         GenerationNow {
@@ -158,8 +242,10 @@ impl One {
 
 impl Metered {
     /// So much of the prompt is read.
-    pub(crate) fn prefill(&mut self, processed_tokens: u32, total_tokens: u32) {
-        if let Some(one) = self.meter.count().running.get_mut(&self.number) {
+    pub(crate) fn prefill(&mut self, processed_tokens: u32, total_tokens: u32, now: Instant) {
+        let mut count = self.meter.count();
+        count.charge(now);
+        if let Some(one) = count.running.get_mut(&self.number) {
             one.stage = GenerationStage::Prefill {
                 processed_tokens,
                 total_tokens,
@@ -170,6 +256,7 @@ impl Metered {
     /// The generation has come to this many tokens.
     pub(crate) fn tokens(&mut self, generated_tokens: u32, now: Instant) {
         let mut count = self.meter.count();
+        count.charge(now);
         let Count {
             running, together, ..
         } = &mut *count;
@@ -183,105 +270,32 @@ impl Metered {
         together.take(new, now);
     }
 
-    /// The generation is over.
-    pub(crate) fn finished(&self, timings: Timings) {
-        self.meter.count().last = Some(timings);
+    /// The generation is over; what was measured of it. `limit` is the most tokens a second that the machine could have
+    /// decoded.
+    pub(crate) fn finished(
+        &self,
+        timings: &Timings,
+        limit: Option<f64>,
+        now: Instant,
+    ) -> Option<Measured> {
+        let mut count = self.meter.count();
+        count.charge(now);
+        let power = count.power.watts.filter(|_| count.power.is_fresh(now));
+        let measured = count.running.get(&self.number).and_then(|one| {
+            let limit = limit.filter(|_| !one.crowded);
+            Measured::of(timings, one.energy.joules(power), limit)
+        });
+        count.last = Some((timings.clone(), measured));
+        measured
     }
 }
 
 impl Drop for Metered {
     fn drop(&mut self) {
-        self.meter.count().running.remove(&self.number);
+        let mut count = self.meter.count();
+        count.charge(Instant::now());
+        count.running.remove(&self.number);
+        drop(count);
         self.meter.changed.notify_one();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn running() -> (Meter, Metered, Instant) {
-        let meter = Meter::new(Arc::default());
-        let metered = meter.begin(ConversationId(1), "m".into());
-        (meter, metered, Instant::now())
-    }
-
-    fn ms(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
-
-    #[test]
-    fn the_rate_is_that_of_the_last_second() {
-        let (meter, mut generation, start) = running();
-        // Ten a second for a second, then a hundred a second for another.
-        for step in 0..=10_u32 {
-            generation.tokens(step + 1, start + ms(100) * step);
-        }
-        let check = |after: u64, expected: Option<f64>| {
-            assert_eq!(meter.rate(start + ms(after)), expected, "after {after} ms");
-        };
-        check(1000, Some(10.0));
-        for step in 1..=100_u32 {
-            generation.tokens(11 + step, start + ms(1000) + ms(10) * step);
-        }
-        check(2000, Some(100.0));
-        check(2999, Some(1.0));
-        check(3000, Some(0.0));
-    }
-
-    #[test]
-    fn too_little_time_and_no_generation_have_no_rate() {
-        let (meter, mut generation, start) = running();
-        assert_eq!(meter.rate(start), None);
-        generation.tokens(1, start);
-        generation.tokens(2, start + ms(100));
-        assert_eq!(meter.rate(start + ms(199)), None);
-        generation.tokens(3, start + ms(200));
-        assert_eq!(meter.rate(start + ms(200)), Some(10.0));
-        drop(generation);
-        assert_eq!(meter.rate(start + ms(200)), None);
-        let mut next = meter.begin(ConversationId(2), "m".into());
-        next.tokens(1, start + ms(300));
-        assert_eq!(
-            meter.rate(start + ms(500)),
-            Some(0.0),
-            "the last run's tokens don't count"
-        );
-    }
-
-    #[test]
-    fn one_event_may_stand_for_several_tokens_and_two_generations_add_up() {
-        let (meter, mut first, start) = running();
-        let mut second = meter.begin(ConversationId(2), "m".into());
-        first.tokens(3, start);
-        second.tokens(4, start + ms(500));
-        first.tokens(7, start + ms(500));
-        assert_eq!(meter.rate(start + ms(500)), Some(20.0));
-    }
-
-    #[test]
-    fn each_generation_is_told_with_its_stage_and_its_rate() {
-        let (meter, mut first, start) = running();
-        let mut second = meter.begin(ConversationId(2), "n".into());
-        let stages = |now| {
-            let told = meter.generations(now).into_iter();
-            let told =
-                told.map(|one| (one.conversation.0, one.stage, one.decode_tokens_per_second));
-            told.collect::<Vec<_>>()
-        };
-        let (queued, decode) = (GenerationStage::Queued, GenerationStage::Decode);
-        assert_eq!(stages(start), [(1, queued, None), (2, queued, None)]);
-        second.prefill(20, 80);
-        first.tokens(1, start);
-        first.tokens(6, start + ms(500));
-        let prefill = GenerationStage::Prefill {
-            processed_tokens: 20,
-            total_tokens: 80,
-        };
-        let expected = [(1, decode, Some(10.0)), (2, prefill, None)];
-        assert_eq!(stages(start + ms(500)), expected);
-        drop(first);
-        assert_eq!(stages(start + ms(500)), [(2, prefill, None)]);
     }
 }

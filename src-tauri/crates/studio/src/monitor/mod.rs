@@ -14,7 +14,7 @@ pub use event::{EventKind, MonitorEvent};
 pub(crate) use history::{KEPT_MS, MOST_EVENTS};
 pub use now::MonitorNow;
 pub(crate) use now::fill;
-pub(crate) use point::{COLUMNS, Point};
+pub(crate) use point::{COLUMNS, Column, Point};
 pub use timeline::{Span, Timeline};
 
 use crate::store::{Store, now_ms};
@@ -138,11 +138,14 @@ impl Studio {
     /// What is going on now.
     pub fn monitor_now(&self) -> MonitorNow {
         let generations = self.inner.meter.generations(Instant::now());
+        let limit = self.decode_limit(&generations);
         let kept = self.inner.monitor.kept();
         MonitorNow {
             reading: Reading::clone(&kept.reading),
             programs: kept.programs.clone(),
             generations,
+            last_measured: self.inner.meter.last_measured(),
+            limit,
         }
     }
 

@@ -3,7 +3,7 @@
 //! It takes no reading. What the one figure of a timeline is made of, where a machine has several, is decided here.
 
 use super::point::{Column, Point};
-use crate::GenerationNow;
+use crate::{DecodeLimit, GenerationNow, Measured};
 use serde::{Deserialize, Serialize};
 use telemetry::{Program, Reading, SensorReading};
 
@@ -16,6 +16,10 @@ pub struct MonitorNow {
     pub programs: Vec<Program>,
     /// The generations that run or wait, in the order in which they began.
     pub generations: Vec<GenerationNow>,
+    /// What was measured of the generation that finished last, since the start of the app.
+    pub last_measured: Option<Measured>,
+    /// What the memory allows the loaded model at its present context.
+    pub limit: Option<DecodeLimit>,
 }
 
 /// Chips whose temperature is a processor's, as the kernel's drivers call them.

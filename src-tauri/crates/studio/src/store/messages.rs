@@ -2,6 +2,7 @@
 
 use super::conversations::{branch, touch};
 use super::{Result, Store, row};
+use crate::Measured;
 use crate::conversation::{ConversationId, MessageId, MessageState};
 use engine_api::{ChatMessage, FinishReason, Role, Timings};
 use rusqlite::{Connection, Transaction};
@@ -26,11 +27,17 @@ pub(crate) struct Ending {
     pub(crate) finish_reason: Option<FinishReason>,
     /// Where the time went, if the engine came to tell.
     pub(crate) timings: Option<Timings>,
+    /// What else was measured of it.
+    pub(crate) measured: Option<Measured>,
 }
 
 impl Ending {
     /// What the engine ended by itself, or when it was asked to.
-    pub(crate) fn finished(reason: FinishReason, timings: Timings) -> Self {
+    pub(crate) fn finished(
+        reason: FinishReason,
+        timings: Timings,
+        measured: Option<Measured>,
+    ) -> Self {
         let stopped = reason == FinishReason::Cancelled;
         Self {
             state: if stopped {
@@ -41,6 +48,7 @@ impl Ending {
             interruption: None,
             finish_reason: Some(reason),
             timings: Some(timings),
+            measured,
         }
     }
 
@@ -51,6 +59,7 @@ impl Ending {
             interruption: None,
             finish_reason: Some(FinishReason::Cancelled),
             timings: None,
+            measured: None,
         }
     }
 
@@ -61,6 +70,7 @@ impl Ending {
             interruption: Some(why.into()),
             finish_reason: None,
             timings: None,
+            measured: None,
         }
     }
 }
@@ -110,11 +120,12 @@ impl Store {
     ) -> Result<()> {
         self.run(move |db| {
             let sql = "UPDATE messages SET text = ?2, state = ?3, interruption = ?4, finish_reason = ?5, timings = ?6,
-                reasoning = ?7 WHERE id = ?1";
+                reasoning = ?7, measured = ?8 WHERE id = ?1";
             let finish_reason = ending.finish_reason.and_then(row::finish_reason_word);
-            let timings = ending.timings.as_ref().and_then(row::timings_json);
+            let timings = ending.timings.as_ref().and_then(row::to_json);
+            let measured = ending.measured.as_ref().and_then(row::to_json);
             let Written { text, reasoning } = written;
-            db.execute(sql, (message, text, ending.state, ending.interruption, finish_reason, timings, reasoning))?;
+            db.execute(sql, (message, text, ending.state, ending.interruption, finish_reason, timings, reasoning, measured))?;
             touch(db, conversation)
         })
         .await

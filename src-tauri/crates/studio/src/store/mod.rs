@@ -5,6 +5,7 @@
 //!
 //! Invariant: a reply means that the change is in the database. The app may die at any moment after.
 
+mod answers;
 mod conversations;
 mod downloads;
 mod inspect;

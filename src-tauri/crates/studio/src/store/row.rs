@@ -1,7 +1,7 @@
 //! How the words of the application are written in the database.
 
 use crate::conversation::{ConversationId, Message, MessageId, MessageState};
-use engine_api::{FinishReason, Role, Timings};
+use engine_api::{FinishReason, Role};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 /// The columns that [`message`] reads, of a table called `m`.
 pub(super) const MESSAGE_COLUMNS: &str = "m.id, m.parent_id, m.role, m.text, m.state, m.interruption, m.model, \
-     m.finish_reason, m.timings, m.created_at_ms, m.reasoning";
+     m.finish_reason, m.timings, m.created_at_ms, m.reasoning, m.measured";
 
 /// A message without its siblings.
 pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
@@ -25,10 +25,8 @@ pub(super) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
             .get::<_, Option<String>>(7)?
             .as_deref()
             .and_then(from_word),
-        timings: row
-            .get::<_, Option<String>>(8)?
-            .as_deref()
-            .and_then(from_json),
+        timings: json(row, 8)?,
+        measured: json(row, 11)?,
         created_at_ms: time(row, 9)?,
         reasoning: row.get(10)?,
         siblings: Vec::new(),
@@ -47,17 +45,17 @@ pub(super) fn finish_reason_word(reason: FinishReason) -> Option<String> {
     }
 }
 
-pub(super) fn timings_json(timings: &Timings) -> Option<String> {
-    to_json(timings)
-}
-
-fn to_json(value: &impl Serialize) -> Option<String> {
+pub(super) fn to_json(value: &impl Serialize) -> Option<String> {
     serde_json::to_string(value).ok()
 }
 
-/// What can't be read was written by another version and is no reason to hide the message.
-fn from_json<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_str(text).ok()
+/// A value kept as JSON. What can't be read was written by another version and is no reason to hide the message.
+pub(super) fn json<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 fn from_word<T: DeserializeOwned>(word: &str) -> Option<T> {
@@ -76,7 +74,7 @@ impl FromSql for RoleColumn {
 }
 
 impl MessageState {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Streaming => "streaming",
             Self::Complete => "complete",

@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x5749_434b;
 pub(crate) const KNOWN_VERSION: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from version `n` to `n + 1`.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     // `head_message_id` is the tip of the shown branch. `AUTOINCREMENT`, so that a late write can never meet a new row
     // that got an old number. Parents don't cascade: SQLite would recurse once for each message of a conversation, and
     // it ends that at 1,000.
@@ -79,6 +79,8 @@ const STEPS: [&str; 4] = [
         kind TEXT NOT NULL,
         subject TEXT NOT NULL
     ) STRICT;",
+    // What was measured of an answer beside its timings: JSON, since nobody asks for a part of it.
+    "ALTER TABLE messages ADD COLUMN measured TEXT;",
 ];
 
 /// Brings an open database to [`KNOWN_VERSION`], each step in a transaction of its own.

@@ -37,6 +37,7 @@ struct Outcome {
     model: Option<String>,
     finish_reason: Option<String>,
     timings: Option<String>,
+    measured: Option<String>,
 }
 
 impl Store {
@@ -94,8 +95,8 @@ impl Store {
             let mut undo = prepared(db, id)?;
             let (outcome, written) = continuable(db, message)?;
             undo.continued = Some(outcome);
-            let sql = "UPDATE messages SET state = ?2, interruption = NULL, finish_reason = NULL, timings = NULL
-                WHERE id = ?1";
+            let sql = "UPDATE messages SET state = ?2, interruption = NULL, finish_reason = NULL, timings = NULL,
+                measured = NULL WHERE id = ?1";
             db.execute(sql, (message, MessageState::Streaming))?;
             begin(db, id, message, written, undo)
         })
@@ -211,7 +212,7 @@ fn insert(
 /// How the answer ended, and what it says, if there is something to go on with.
 fn continuable(db: &Connection, message: MessageId) -> Result<(Outcome, Written)> {
     let sql = "SELECT role, EXISTS (SELECT 1 FROM messages c WHERE c.parent_id = m.id), text,
-            state, interruption, model, finish_reason, timings, reasoning
+            state, interruption, model, finish_reason, timings, reasoning, measured
         FROM messages m WHERE id = ?1";
     let (role, has_children, written, outcome) = db.query_row(sql, [message], |row| {
         let outcome = Outcome {
@@ -220,6 +221,7 @@ fn continuable(db: &Connection, message: MessageId) -> Result<(Outcome, Written)
             model: row.get(5)?,
             finish_reason: row.get(6)?,
             timings: row.get(7)?,
+            measured: row.get(9)?,
         };
         Ok((
             row.get::<_, String>(0)?,
@@ -252,18 +254,25 @@ fn continuable(db: &Connection, message: MessageId) -> Result<(Outcome, Written)
 }
 
 fn restore(db: &Connection, message: MessageId, outcome: Outcome) -> Result<()> {
-    let sql = "UPDATE messages SET state = ?2, interruption = ?3, model = ?4, finish_reason = ?5, timings = ?6
-        WHERE id = ?1";
+    let sql = "UPDATE messages SET state = ?2, interruption = ?3, model = ?4, finish_reason = ?5, timings = ?6,
+        measured = ?7 WHERE id = ?1";
     let Outcome {
         state,
         interruption,
         model,
         finish_reason,
         timings,
+        measured,
     } = outcome;
-    db.execute(
-        sql,
-        (message, state, interruption, model, finish_reason, timings),
-    )?;
+    let values = (
+        message,
+        state,
+        interruption,
+        model,
+        finish_reason,
+        timings,
+        measured,
+    );
+    db.execute(sql, values)?;
     Ok(())
 }

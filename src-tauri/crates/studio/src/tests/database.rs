@@ -71,7 +71,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     database
         .execute_batch(
             "DROP TABLE downloads; DROP TABLE model_uses; DROP TABLE minutes; DROP TABLE events;
-            ALTER TABLE messages DROP COLUMN reasoning; PRAGMA user_version = 1",
+            ALTER TABLE messages DROP COLUMN reasoning; ALTER TABLE messages DROP COLUMN measured; PRAGMA user_version = 1",
         )
         .expect("the first version");
     drop(database);

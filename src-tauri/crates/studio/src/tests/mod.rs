@@ -14,6 +14,7 @@ mod monitor;
 mod status;
 mod stop;
 mod tell;
+mod throughput;
 
 use crate::worker::EngineSource;
 use crate::{

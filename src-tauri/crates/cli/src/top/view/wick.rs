@@ -23,6 +23,7 @@ pub(super) fn sections(seen: &Seen, rates: &Rates, width: u16) -> Vec<Section> {
     rows.extend(held(status));
     rows.push(light(&status.light));
     rows.push(decode(&status.throughput));
+    rows.extend(limit(seen));
     rows.extend(bars(rates, width));
     let wick = Section {
         title: "Wick".into(),
@@ -135,6 +136,17 @@ fn decode(throughput: &Throughput) -> Row {
             .and(format!(" last answer{}", figures_of(last)), Tone::Plain),
         (false, _, None) => row.and("no answer yet", Tone::Muted),
     }
+}
+
+/// How much of what the memory allows is reached, while a single generation decodes.
+fn limit(seen: &Seen) -> Option<Row> {
+    let limit = seen.now.limit.as_ref()?;
+    let reached = percent(limit.live_share?);
+    let most = rate(Some(limit.tokens_per_second));
+    Some(Row::new(
+        "",
+        format!("{reached} of the {most} that this machine's memory allows"),
+    ))
 }
 
 fn figures_of(last: &Timings) -> String {
