@@ -157,7 +157,7 @@ fn figures_of(last: &Timings) -> String {
 
 /// The speed of the last minutes, once something was written in them.
 fn bars(rates: &Rates, width: u16) -> Option<Row> {
-    let bars = usize::from(MOST_BARS.min(width.saturating_sub(45)));
+    let bars = usize::from(MOST_BARS.min(width.saturating_sub(53)));
     let seconds = rates.seconds().min(bars * SECONDS_A_BAR);
     let highest = rate(Some(rates.highest(seconds)?));
     let words = format!("  of the last {seconds} s, highest {highest}");
