@@ -1,6 +1,7 @@
 //! `wick top` in a terminal that is real, and where there is none.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{InputModes, LocalModes, OutputModes, Winsize, tcgetattr, tcsetwinsize};
@@ -109,11 +110,10 @@ impl Terminal {
         unlockpt(&ours).expect("it opens");
         let name = ptsname(&ours, Vec::new()).expect("a name");
         let name = name.into_string().expect("text");
-        let theirs = File::options()
-            .read(true)
-            .write(true)
-            .open(name)
-            .expect("the other end");
+        // The terminal is nobody's to be interrupted from.
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        let theirs = rustix::fs::open(name, flags, Mode::empty()).expect("the other end");
+        let theirs = File::from(theirs);
         resize(&theirs, columns, rows);
         let modes = modes(&theirs);
         let end = || Stdio::from(theirs.try_clone().expect("a handle"));

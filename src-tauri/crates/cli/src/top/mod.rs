@@ -12,9 +12,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use crate::output::stdout;
+use crate::output::{note, stdout};
 use crate::stop::Stop;
-use source::{Seen, Source};
+use source::{Seen, Source, Teller};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use studio::{Machine, Paths};
@@ -48,7 +48,9 @@ pub(crate) struct TopArgs {
 pub(crate) fn top(args: &TopArgs) -> Result<(), Stop> {
     let mut source = source(args)?;
     if args.json {
-        return stdout().write(&(json(&shown(source.look_once())?)? + "\n"));
+        let seen = shown(source.look_once())?;
+        explain(seen.teller);
+        return stdout().write(&(json(&seen)? + "\n"));
     }
     if std::io::stdout().is_terminal() {
         return screen::show(source);
@@ -78,6 +80,13 @@ fn shown(seen: Seen) -> Result<Seen, Stop> {
         "Wick is not running, and this machine's memory can't be read.",
         "Is /proc there, and may it be read?",
     ))
+}
+
+/// Says why there is no status although Wick is there.
+fn explain(teller: Teller) {
+    if let (Teller::Silent | Teller::Foreign, Some(words)) = (teller, teller.excuse()) {
+        note(&format!("wick: {words}."));
+    }
 }
 
 fn json(seen: &Seen) -> Result<String, Stop> {

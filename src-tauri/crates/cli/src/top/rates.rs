@@ -40,23 +40,29 @@ impl Rates {
         }
     }
 
-    /// The highest that is kept.
-    pub(crate) fn highest(&self) -> Option<f64> {
-        self.seconds.iter().flatten().copied().reduce(f64::max)
-    }
-
     /// How many seconds are kept.
     pub(crate) fn seconds(&self) -> usize {
         self.seconds.len()
     }
 
-    /// A bar for each `per_bar` seconds, at most `most` of them, the newest last; scaled to the highest.
+    /// The highest of the last so many seconds.
+    pub(crate) fn highest(&self, seconds: usize) -> Option<f64> {
+        let last = self.seconds.iter().rev().take(seconds).flatten();
+        last.copied().reduce(f64::max)
+    }
+
+    /// A bar for each `per_bar` seconds, at most `most` of them, the newest last; scaled to the highest. A bar keeps its
+    /// seconds while time passes, so that the line moves and does not flicker.
     pub(crate) fn bars(&self, per_bar: usize, most: usize) -> String {
-        let highest = self.highest().unwrap_or(0.0);
+        let highest = self.highest(per_bar.saturating_mul(most)).unwrap_or(0.0);
         let seconds: Vec<_> = self.seconds.iter().copied().collect();
-        let groups: Vec<_> = seconds.rchunks(per_bar.max(1)).take(most).collect();
-        let bar = |group: &&[Option<f64>]| bar(mean(group), highest);
-        groups.iter().rev().map(bar).collect()
+        let begun = usize::try_from(self.newest).unwrap_or(0) % per_bar.max(1) + 1;
+        let (rest, newest) = seconds.split_at(seconds.len().saturating_sub(begun));
+        let groups = [newest].into_iter().chain(rest.rchunks(per_bar.max(1)));
+        let groups = groups.filter(|group| !group.is_empty()).take(most);
+        let mut bars: Vec<_> = groups.map(|group| bar(mean(group), highest)).collect();
+        bars.reverse();
+        bars.into_iter().collect()
     }
 }
 
@@ -101,7 +107,7 @@ mod tests {
             &[(0, Some(8.0)), (1000, Some(4.0)), (3000, Some(1.0))],
             1,
             2,
-            "·▁",
+            "·█",
         );
         check(
             &[(0, Some(8.0)), (1000, Some(4.0)), (3000, Some(1.0))],

@@ -27,7 +27,7 @@ pub(super) fn show(mut source: Source) -> Result<(), Stop> {
     let first = shown(source.look())?;
     let (sender, looks) = sync_channel(1);
     thread::spawn(move || follow(source, &sender));
-    let leaving = leaving();
+    let leaving = leaving().map_err(|error| no_screen(&error))?;
     let _restored = Restored;
     let terminal = ratatui::try_init().map_err(|error| no_screen(&error))?;
     Screen::new(first).run(terminal, &looks, &leaving)
@@ -51,34 +51,29 @@ fn follow(mut source: Source, sender: &SyncSender<Seen>) {
     }
 }
 
-/// Becomes true when a signal asks the program to end.
-fn leaving() -> Arc<AtomicBool> {
-    let leaving = Arc::new(AtomicBool::new(false));
-    let told = leaving.clone();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build();
-        if let Err(error) = runtime.and_then(|runtime| runtime.block_on(a_signal())) {
-            tracing::debug!(%error, "signals end this at once");
-            return;
-        }
-        told.store(true, Ordering::Relaxed);
-    });
-    leaving
-}
-
-/// Returns when SIGTERM, SIGHUP or SIGINT comes.
-async fn a_signal() -> io::Result<()> {
+/// Becomes true when SIGTERM, SIGHUP or SIGINT comes. Signals are listened to when this returns.
+fn leaving() -> io::Result<Arc<AtomicBool>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let listening = runtime.enter();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    drop(listening);
+    let leaving = Arc::new(AtomicBool::new(false));
+    let told = leaving.clone();
+    thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+        told.store(true, Ordering::Relaxed);
+    });
+    Ok(leaving)
 }
 
 /// Gives the terminal back.

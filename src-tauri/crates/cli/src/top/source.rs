@@ -48,6 +48,18 @@ pub(crate) enum Teller {
     Recording,
 }
 
+impl Teller {
+    /// Why it is not Wick who tells, where one would expect that.
+    pub(crate) fn excuse(self) -> Option<&'static str> {
+        match self {
+            Self::Wick | Self::Recording => None,
+            Self::Alone => Some("Wick is not running: only the machine is shown"),
+            Self::Silent => Some("Wick does not answer: only the machine is shown"),
+            Self::Foreign => Some("Wick is running in another version: only the machine is shown"),
+        }
+    }
+}
+
 impl Seen {
     /// The memory in its parts. Without Wick, programs are one part.
     pub(crate) fn pool(&self) -> MemoryPool {
@@ -74,10 +86,7 @@ impl Source {
     /// Asks the app with this data folder.
     pub(crate) fn of_app(data_dir: &Path) -> Self {
         Self {
-            app: Some(App {
-                socket: readings_socket(data_dir),
-                connection: None,
-            }),
+            app: Some(App::new(data_dir, PATIENCE)),
             own: Own::new(Machine::local()),
         }
     }
@@ -127,35 +136,69 @@ impl Source {
 #[derive(Debug)]
 struct App {
     socket: PathBuf,
-    connection: Option<BufReader<UnixStream>>,
+    patience: Duration,
+    connection: Option<Connection>,
+}
+
+/// A connection with what has come of an answer. One that is late is waited for at the next look: asking an app that
+/// stands still again and again would fill its queue until connecting itself stood still.
+#[derive(Debug)]
+struct Connection {
+    stream: BufReader<UnixStream>,
+    asked: bool,
+    line: Vec<u8>,
 }
 
 impl App {
-    /// One question. After an error the next one begins with a new connection.
+    fn new(data_dir: &Path, patience: Duration) -> Self {
+        Self {
+            socket: readings_socket(data_dir),
+            patience,
+            connection: None,
+        }
+    }
+
+    /// One question. After an error the next one begins with a new connection, unless the answer is only late.
     fn ask(&mut self) -> io::Result<Snapshot> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => connect(&self.socket)?,
+            None => Connection::open(&self.socket, self.patience)?,
         };
-        connection.get_mut().write_all(b"\n")?;
-        let mut line = Vec::new();
-        let mut answer = (&mut connection).take(MOST_ANSWER_BYTES);
-        answer.read_until(b'\n', &mut line)?;
-        if line.is_empty() {
-            return Err(ErrorKind::UnexpectedEof.into());
+        let answer = connection.answer();
+        let is_late = |error: &io::Error| error.kind() == ErrorKind::WouldBlock;
+        if answer.as_ref().map_or_else(is_late, |_| true) {
+            self.connection = Some(connection);
         }
-        let snapshot = serde_json::from_slice(&line)
-            .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
-        self.connection = Some(connection);
-        Ok(snapshot)
+        answer
     }
 }
 
-fn connect(socket: &Path) -> io::Result<BufReader<UnixStream>> {
-    let stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(BufReader::new(stream))
+impl Connection {
+    fn open(socket: &Path, patience: Duration) -> io::Result<Self> {
+        let stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        Ok(Self {
+            stream: BufReader::new(stream),
+            asked: false,
+            line: Vec::new(),
+        })
+    }
+
+    fn answer(&mut self) -> io::Result<Snapshot> {
+        if !self.asked {
+            self.stream.get_mut().write_all(b"\n")?;
+            self.asked = true;
+        }
+        let mut rest = (&mut self.stream).take(MOST_ANSWER_BYTES);
+        rest.read_until(b'\n', &mut self.line)?;
+        if self.line.is_empty() {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.asked = false;
+        let line = std::mem::take(&mut self.line);
+        serde_json::from_slice(&line).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    }
 }
 
 /// A machine that is read here.
@@ -221,6 +264,10 @@ mod tests {
         });
     }
 
+    fn snapshot() -> String {
+        format!("{}\n", crate::top::tests::snapshot_json())
+    }
+
     #[test]
     fn who_tells_depends_on_what_is_there() {
         let check = |lines: Option<&[&str]>, expected: &[Teller]| {
@@ -235,7 +282,7 @@ mod tests {
             let found: Vec<_> = expected.iter().map(|_| source.look().teller).collect();
             assert_eq!(found, expected, "{lines:?}");
         };
-        let snapshot = format!("{}\n", super::super::tests::snapshot_json());
+        let snapshot = snapshot();
         check(None, &[Teller::Alone]);
         check(Some(&[&snapshot, &snapshot]), &[Teller::Wick, Teller::Wick]);
         check(Some(&["{\"status\":7}\n"]), &[Teller::Foreign]);
@@ -244,6 +291,24 @@ mod tests {
             Some(&[&snapshot]),
             &[Teller::Wick, Teller::Silent, Teller::Wick],
         );
+    }
+
+    #[test]
+    fn a_late_answer_is_taken_when_it_comes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(readings_socket(folder.path())).expect("a socket");
+        let mut app = App::new(folder.path(), Duration::from_millis(20));
+        let ask = |app: &mut App| app.ask().map_err(|error| error.kind());
+        assert_eq!(ask(&mut app), Err(ErrorKind::WouldBlock));
+        let (mut stream, _) = listener.accept().expect("it has connected");
+        let (begun, rest) = (&snapshot()[..9], &snapshot()[9..]);
+        stream.write_all(begun.as_bytes()).expect("it listens");
+        assert_eq!(ask(&mut app), Err(ErrorKind::WouldBlock));
+        stream.write_all(rest.as_bytes()).expect("it listens");
+        assert!(ask(&mut app).is_ok());
+        // It was asked once in all.
+        let mut questions = [0; 9];
+        assert_eq!(stream.read(&mut questions).expect("a question"), 1);
     }
 
     #[test]

@@ -77,8 +77,8 @@ fn answering() -> Seen {
 
 fn rates() -> Rates {
     let mut rates = Rates::default();
-    for second in 0..90_u8 {
-        let rate = (second % 30 > 3).then(|| 30.0 + f64::from(second % 12));
+    for second in 0..200_u8 {
+        let rate = (second % 60 > 13).then(|| 30.0 + f64::from(second % 12));
         rates.take(Duration::from_secs(second.into()), rate);
     }
     rates

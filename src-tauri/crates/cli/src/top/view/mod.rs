@@ -116,14 +116,12 @@ fn notices(seen: &Seen) -> Vec<(String, Tone)> {
         let words = format!("Recorded, not this machine: {}", shown(label));
         (words, Tone::Tight)
     });
-    let (words, tone) = match seen.teller {
-        Teller::Wick | Teller::Recording => return recorded.into_iter().collect(),
-        Teller::Alone => ("Wick is not running", Tone::Tight),
-        Teller::Silent => ("Wick does not answer", Tone::Bad),
-        Teller::Foreign => ("Wick is running in another version", Tone::Bad),
+    let tone = match seen.teller {
+        Teller::Silent | Teller::Foreign => Tone::Bad,
+        Teller::Wick | Teller::Alone | Teller::Recording => Tone::Tight,
     };
-    let alone = (format!("{words}: only the machine is shown"), tone);
-    [alone].into_iter().chain(recorded).collect()
+    let excuse = seen.teller.excuse().map(|words| (words.into(), tone));
+    excuse.into_iter().chain(recorded).collect()
 }
 
 /// Draws lines from the top; says so where there is no room for all.

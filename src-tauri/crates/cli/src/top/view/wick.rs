@@ -10,7 +10,7 @@ use studio::{
 };
 
 /// A bar of the speed stands for so many seconds.
-const SECONDS_A_BAR: usize = 2;
+const SECONDS_A_BAR: usize = 5;
 /// How many bars there are at most.
 const MOST_BARS: u16 = 60;
 
@@ -23,6 +23,7 @@ pub(super) fn sections(seen: &Seen, rates: &Rates, width: u16) -> Vec<Section> {
     rows.extend(held(status));
     rows.push(light(&status.light));
     rows.push(decode(&status.throughput));
+    rows.extend(limit(seen));
     rows.extend(bars(rates, width));
     let wick = Section {
         title: "Wick".into(),
@@ -138,6 +139,17 @@ fn decode(throughput: &Throughput) -> Row {
     }
 }
 
+/// How much of what the memory allows is reached, while a single generation decodes.
+fn limit(seen: &Seen) -> Option<Row> {
+    let limit = seen.now.limit.as_ref()?;
+    let reached = percent(limit.live_share?);
+    let most = rate(Some(limit.tokens_per_second));
+    Some(Row::new(
+        "",
+        format!("{reached} of the {most} that this machine's memory allows"),
+    ))
+}
+
 fn figures_of(last: &Timings) -> String {
     let ttft = figures::milliseconds(last.ttft_ms);
     let prefill = rate(last.prefill_tokens_per_second);
@@ -146,10 +158,10 @@ fn figures_of(last: &Timings) -> String {
 
 /// The speed of the last minutes, once something was written in them.
 fn bars(rates: &Rates, width: u16) -> Option<Row> {
-    let highest = rates.highest()?;
-    let bars = usize::from(MOST_BARS.min(width.saturating_sub(40)));
+    let bars = usize::from(MOST_BARS.min(width.saturating_sub(53)));
     let seconds = rates.seconds().min(bars * SECONDS_A_BAR);
-    let words = format!("  {seconds} s, highest {}", rate(Some(highest)));
+    let highest = rate(Some(rates.highest(seconds)?));
+    let words = format!("  of the last {seconds} s, highest {highest}");
     let bars = rates.bars(SECONDS_A_BAR, bars);
     Some(Row::named("").and(bars, Tone::Live).and(words, Tone::Muted))
 }
