@@ -186,13 +186,19 @@ fn read_all(
     let pieces = Mutex::new(pieces.into_iter());
     let (tell, news) = mpsc::channel();
     std::thread::scope(|scope| {
-        for _ in 0..threads.max(LEAST_READERS) {
+        for _ in 0..threads.max(LEAST_READERS).min(pieces_of(total_bytes)) {
             let (tell, pieces) = (tell.clone(), &pieces);
             scope.spawn(move || reader(checkpoint, pieces, cancelled, &tell));
         }
         drop(tell);
         follow(&news, total_bytes, on_progress)
     })
+}
+
+/// Whole pieces that so many bytes make: no more readers than these have something to do.
+fn pieces_of(total_bytes: u64) -> usize {
+    let pieces = total_bytes.div_ceil(PIECE_BYTES as u64).max(1);
+    usize::try_from(pieces).unwrap_or(usize::MAX)
 }
 
 /// Takes pieces until there are none, or one fails.

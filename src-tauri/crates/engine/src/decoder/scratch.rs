@@ -159,9 +159,10 @@ impl Scratch {
     }
 }
 
+/// What was in it is of no use: it is given back first, so that the heap has no hole where it lay.
 fn grow(buffer: &mut Vec<f32>, length: usize) {
     if buffer.len() < length {
-        buffer.reserve_exact(length - buffer.len());
-        buffer.resize(length, 0.0);
+        *buffer = Vec::new();
+        *buffer = vec![0.0; length];
     }
 }
