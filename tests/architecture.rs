@@ -38,7 +38,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     // Until there is a server, only the tests' hub serves HTTP.
     ("fake-hub", &["axum"]),
     ("telemetry", &["nvml-wrapper", "procfs", "sysinfo"]),
-    ("wick-cli", &["clap"]),
+    ("wick-cli", &["clap", "ratatui"]),
 ];
 
 fn metadata() -> Metadata {
