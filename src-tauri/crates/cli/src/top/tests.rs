@@ -31,7 +31,7 @@ fn status() -> Value {
         "model": { "type": "loaded", "model_id": "/m/a.gguf", "name": "Llama-3.1-8B-Instruct", "architecture": "llama",
             "quantization": "Q4_K_M", "context_tokens": 8192, "device": "CPU: 20 threads" },
         "memory": { "total_bytes": 130_663_165_952_u64, "weights_bytes": 30_920_000_000_u64,
-            "kv_cache_bytes": 8_590_000_000_u64, "app_bytes": 1_300_000_000, "other_bytes": 28_459_622_784_u64,
+            "kv_cache_bytes": 8_590_000_000_u64, "scratch_bytes": 300_000_000, "app_bytes": 1_000_000_000, "other_bytes": 28_459_622_784_u64,
             "page_cache_bytes": 42_623_201_280_u64, "free_bytes": 18_770_341_888_u64 },
         "throughput": { "running": true, "decode_tokens_per_second": 41.26, "context_used_tokens": 1234, "last": null },
         "light": { "state": "slow", "reason": "Other programs have the processor." }
@@ -133,7 +133,7 @@ fn an_answer_on_its_way_is_drawn_as_it_was() {
     let without = text(&drawn(&seen, (80, 24), false));
     let with = text(&drawn(&seen, (80, 24), true));
     let differing = without.lines().zip(with.lines()).filter(|(a, b)| a != b);
-    assert_eq!(differing.count(), 3, "{with}");
+    assert_eq!(differing.count(), 4, "{with}");
 }
 
 #[test]
