@@ -38,6 +38,9 @@ async fn a_recorded_spark_is_labelled_as_such_and_shown_as_one_pool() {
     desk.see_words("@monitor-machine", "not reported by this GPU")
         .await;
     desk.see("@chart-power").await;
+    // A line that has begun, not its first point.
+    let filled = "document.querySelector('[data-testid=chart-temperature] canvas')?.width > 100";
+    desk.until("the charts fill their places", filled).await;
     desk.picture("monitor-spark").await;
 }
 

@@ -86,6 +86,7 @@ async fn top_says_what_the_strip_and_the_monitor_show() {
     let used = [
         "weights_bytes",
         "kv_cache_bytes",
+        "scratch_bytes",
         "app_bytes",
         "other_bytes",
     ]
@@ -99,7 +100,7 @@ async fn top_says_what_the_strip_and_the_monitor_show() {
     for (name, part) in [("Weights", "weights_bytes"), ("KV cache", "kv_cache_bytes")] {
         let words = mib(bytes(part));
         assert!(
-            window.pool.contains(&format!("{name} {words}")),
+            window.pool.contains(&format!("{name}\n{words}")),
             "{words}: {window:?}"
         );
         assert!(window.held.contains(&words), "{words}: {window:?}");
@@ -120,7 +121,7 @@ async fn the_socket_is_this_persons_and_goes_with_the_app() {
             .mode()
     };
     assert_eq!(mode(&socket) & 0o777, 0o600);
-    desk.end(wick_tests::window::End::Closed).await;
+    desk.end(wick_tests::window::End::Terminated).await;
     assert!(!socket.exists());
     let told = top(&desk);
     assert_eq!(told["status"], Value::Null, "nobody is there to ask");

@@ -137,7 +137,7 @@ fn throttled(gpu: &GpuReading) -> Option<String> {
 }
 
 /// A power cap and set clocks are how a GPU is run, no fault.
-fn slows(reason: ThrottleReason) -> bool {
+pub(crate) fn slows(reason: ThrottleReason) -> bool {
     use ThrottleReason::{HardwareSlowdown, PowerBrake, Thermal};
     matches!(reason, HardwareSlowdown | PowerBrake | Thermal)
 }

@@ -1,5 +1,6 @@
 //! What is marked on the timeline: something that happened at one moment, and what it happened to.
 
+use crate::light::slows;
 use crate::{ModelStatus, Status};
 use serde::{Deserialize, Serialize};
 use telemetry::{GpuReading, Reading};
@@ -71,12 +72,50 @@ pub(super) fn throttled(before: &Reading, now: &Reading, at_ms: i64) -> Vec<Moni
 }
 
 fn is_throttled(gpu: &GpuReading) -> bool {
-    gpu.throttle.as_ref().is_some_and(|why| !why.is_empty())
+    let mut reasons = gpu.throttle.iter().flatten();
+    reasons.any(|reason| slows(*reason))
 }
 
 fn loaded(model: &ModelStatus) -> Option<&str> {
     match model {
         ModelStatus::Loaded { name, .. } => Some(name),
         ModelStatus::None | ModelStatus::Loading { .. } | ModelStatus::Failed { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use telemetry::ThrottleReason::{self, PowerCap, Thermal};
+
+    #[test]
+    fn a_gpu_that_begins_to_slow_down_is_marked_once() {
+        let reading = |reasons: &[ThrottleReason]| Reading {
+            gpus: vec![GpuReading {
+                name: "GB10".into(),
+                throttle: Some(reasons.to_vec()),
+                ..GpuReading::default()
+            }],
+            ..Reading::default()
+        };
+        let check = |before: &[ThrottleReason], now: &[ThrottleReason], expected: usize| {
+            let events = throttled(&reading(before), &reading(now), 7);
+            assert_eq!(events.len(), expected, "{before:?} {now:?}");
+            assert!(
+                events
+                    .iter()
+                    .all(|event| event.subject == "GB10" && event.at_ms == 7)
+            );
+        };
+        check(&[], &[Thermal], 1);
+        check(&[PowerCap], &[PowerCap, Thermal], 1);
+        check(&[Thermal], &[Thermal], 0);
+        check(&[Thermal], &[], 0);
+        // As much power as it may draw is what it is to draw.
+        check(&[], &[PowerCap], 0);
+        assert_eq!(
+            throttled(&Reading::default(), &reading(&[Thermal]), 7).len(),
+            1
+        );
     }
 }
