@@ -4,7 +4,6 @@
 //!
 //! Invariant: whoever subscribed wakes only for what a person could see; each wake makes the page paint.
 
-use crate::ModelStatus;
 use crate::light::Light;
 use crate::looker::Looker;
 use crate::monitor::{self, Column, Monitor, Point};
@@ -99,11 +98,10 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut closing: watch::Receiver<bool>) {
-        let mut model = ModelStatus::None;
         loop {
             self.read().await;
             let now = self.pace.gauges.status(self.memory(), self.light.clone());
-            self.keep(&mut model, &now);
+            self.keep(&now);
             tell(&self.publish, now);
             tokio::select! {
                 () = tokio::time::sleep(self.pace.period()) => {}
@@ -143,18 +141,13 @@ impl Task {
         self.looker = Some(looker);
     }
 
-    /// Gives the moment to the monitor, and what has happened since the last one.
-    fn keep(&self, model: &mut ModelStatus, now: &Status) {
-        let (monitor, at_ms) = (&self.pace.monitor, now_ms());
-        let mut point = Point::of(at_ms, &now.memory, &now.throughput);
+    /// Gives the moment to the monitor.
+    fn keep(&self, now: &Status) {
+        let mut point = Point::of(now_ms(), &now.memory, &now.throughput);
         monitor::fill(&mut point, &self.reading);
         let watts = point.get(Column::Power).map(f64::from);
         self.pace.gauges.meter.power(watts, Instant::now());
-        monitor.take(point);
-        for event in monitor::between(model, now, at_ms) {
-            monitor.happened(event);
-        }
-        model.clone_from(&now.model);
+        self.pace.monitor.take(point);
     }
 
     fn memory(&self) -> MemoryPool {

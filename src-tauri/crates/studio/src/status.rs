@@ -156,7 +156,7 @@ fn rate(bytes: u64, time: Duration) -> Option<f64> {
     (bytes > 0 && time >= SHORTEST_LOAD).then(|| bytes as f64 / time.as_secs_f64())
 }
 
-fn model_status(state: SlotState) -> ModelStatus {
+pub(crate) fn model_status(state: SlotState) -> ModelStatus {
     match state {
         SlotState::Empty => ModelStatus::None,
         SlotState::Loading {

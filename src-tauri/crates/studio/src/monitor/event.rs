@@ -1,7 +1,7 @@
 //! What is marked on the timeline: something that happened at one moment, and what it happened to.
 
+use crate::ModelStatus;
 use crate::light::slows;
-use crate::{ModelStatus, Status};
 use serde::{Deserialize, Serialize};
 use telemetry::{GpuReading, Reading};
 
@@ -33,8 +33,8 @@ pub enum EventKind {
     Throttled,
 }
 
-/// What happened between two looks at the status.
-pub(crate) fn between(before: &ModelStatus, now: &Status, at_ms: i64) -> Vec<MonitorEvent> {
+/// What happened between two states of the place of a loaded model.
+pub(super) fn between(before: &ModelStatus, now: &ModelStatus, at_ms: i64) -> Vec<MonitorEvent> {
     let mut events = Vec::new();
     let mut happened = |kind, subject: &str| {
         events.push(MonitorEvent {
@@ -43,12 +43,12 @@ pub(crate) fn between(before: &ModelStatus, now: &Status, at_ms: i64) -> Vec<Mon
             subject: subject.to_owned(),
         });
     };
-    let (was, is) = (loaded(before), loaded(&now.model));
+    let (was, is) = (loaded(before), loaded(now));
     if was != is {
         was.inspect(|name| happened(EventKind::Unloaded, name));
         is.inspect(|name| happened(EventKind::Loaded, name));
     }
-    if let ModelStatus::Failed { name, .. } = &now.model
+    if let ModelStatus::Failed { name, .. } = now
         && !matches!(before, ModelStatus::Failed { name: was, .. } if was == name)
     {
         happened(EventKind::LoadFailed, name);

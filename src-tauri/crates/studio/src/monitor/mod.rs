@@ -9,7 +9,6 @@ mod now;
 mod point;
 mod timeline;
 
-pub(crate) use event::between;
 pub use event::{EventKind, MonitorEvent};
 pub(crate) use history::{KEPT_MS, MOST_EVENTS};
 pub use now::MonitorNow;
@@ -17,8 +16,10 @@ pub(crate) use now::fill;
 pub(crate) use point::{COLUMNS, Column, Point};
 pub use timeline::{Span, Timeline};
 
+use crate::slot::SlotState;
+use crate::status::model_status;
 use crate::store::{Store, now_ms};
-use crate::{Download, DownloadState, Error, Studio};
+use crate::{Download, DownloadState, Error, ModelStatus, Studio};
 use history::History;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -149,11 +150,29 @@ impl Studio {
         }
     }
 
-    /// The database is open: the past is brought back, and from now on what happens to downloads is marked.
+    /// The database is open: the past is brought back, and from now on what happens to models and downloads is marked.
     pub(crate) async fn start_monitor(&self, store: &Store) {
         self.inner.monitor.restore(store).await;
         let downloads = self.subscribe_downloads();
         tokio::spawn(mark_downloads(self.inner.monitor.clone(), downloads));
+        let states = self.inner.models.slot().states();
+        tokio::spawn(mark_models(self.inner.monitor.clone(), states));
+    }
+}
+
+/// Marks what happens to the loaded model, until the application is gone. A look at the status a few times a second would miss
+/// one that was loaded and unloaded in between.
+async fn mark_models(monitor: Monitor, mut states: watch::Receiver<SlotState>) {
+    let mut before = ModelStatus::None;
+    loop {
+        let now = model_status(states.borrow_and_update().clone());
+        for event in event::between(&before, &now, now_ms()) {
+            monitor.happened(event);
+        }
+        before = now;
+        if states.changed().await.is_err() {
+            return;
+        }
     }
 }
 
