@@ -136,9 +136,17 @@ describe("what a machine tells", () => {
       Power: "71 W",
       Temperature: "64 °C",
       Memory: "one pool with the machine's, above",
+      "Used by": "not reported by this GPU",
       "Slowed down": "no",
     });
     const discrete = { ...gb10, integrated: false, memory: { total_bytes: 24 * GIB, used_bytes: 6 * GIB } };
+    const used = (...bytes: (number | null)[]) => {
+      const processes = bytes.map((used_bytes, pid) => ({ pid, used_bytes }));
+      return words(gpuRows({ ...gb10, processes }))["Used by"];
+    };
+    expect(used()).toBe("nobody");
+    expect(used(null)).toBe("1 program");
+    expect(used(GIB, null, GIB / 2)).toBe("3 programs, 1.5 GiB");
     expect(words(gpuRows({ ...discrete, throttle: ["thermal"] }))).toMatchObject({
       Memory: "6.0 GiB of 24.0 GiB (25 %)",
       "Slowed down": "it is too hot",

@@ -1,6 +1,6 @@
 /* What a machine tells, as rows of a name and words. What it does not tell is said so; nothing is made up.
    It knows no colours and no layout. */
-import type { GpuAbsence, GpuReading, Reading, SensorReading, ThrottleReason } from "./bindings";
+import type { GpuAbsence, GpuProcess, GpuReading, Reading, SensorReading, ThrottleReason } from "./bindings";
 import { byteRate, celsius, counted, percent, size, watts, wholePercent } from "./format";
 
 export interface Row {
@@ -44,6 +44,7 @@ export function gpuRows(gpu: GpuReading): Row[] {
     },
     { name: "Temperature", words: told(gpu.celsius, celsius) },
     memoryRow(gpu),
+    { name: "Used by", words: told(gpu.processes, processWords) },
     {
       name: "Slowed down",
       words: told(gpu.throttle, (why) =>
@@ -52,6 +53,15 @@ export function gpuRows(gpu: GpuReading): Row[] {
       tight: (gpu.throttle ?? []).length > 0,
     },
   ];
+}
+
+/** "2 programs, 5.2 GiB"; without the sum where the driver tells it of none of them. */
+function processWords(processes: readonly GpuProcess[]): string {
+  if (processes.length === 0) return "nobody";
+  const known = processes.map((one) => one.used_bytes).filter((bytes) => bytes !== null);
+  const sum = known.reduce((sum, bytes) => sum + bytes, 0);
+  const programs = counted(processes.length, "program");
+  return known.length === 0 ? programs : `${programs}, ${size(sum)}`;
 }
 
 function memoryRow({ integrated, memory }: GpuReading): Row {
