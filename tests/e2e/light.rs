@@ -23,6 +23,7 @@ async fn a_stopped_worker_is_stuck_and_a_click_replaces_it() {
     desk.click("@rail-monitor").await;
     desk.see_words("@monitor-light", "stopped by a signal")
         .await;
+    desk.see_words("@monitor-events", "came no further").await;
     desk.picture("monitor-stuck").await;
 
     desk.click("@monitor-restart").await;

@@ -392,7 +392,9 @@ export type EventKind =
 /**  A download is complete. */
 "downloaded" | 
 /**  A GPU slowed itself down. */
-"throttled";
+"throttled" | 
+/**  The worker of a model came no further. */
+"stuck";
 
 /**  The form of an export. */
 export type ExportFormat = 

@@ -93,12 +93,14 @@ impl Looker {
     /// The light of a worker, by this reading.
     pub(crate) fn light(&mut self, worker: &WorkerGauge, reading: &Reading) -> Light {
         let now = Instant::now();
+        // What was before it had something to do is no sign: an idle worker says nothing and makes no step.
+        let begun = worker.busy_since.unwrap_or(now);
         let activity = worker
             .process_id
-            .and_then(|process_id| self.activity(process_id, now));
-        let since = |then: Instant| now.saturating_duration_since(then);
+            .and_then(|process_id| self.activity(process_id, begun, now));
+        let since = |then: Instant| now.saturating_duration_since(then.max(begun));
         Light::of(&Signs {
-            busy: worker.busy,
+            busy: worker.busy_since.is_some(),
             silent: since(worker.progress.heard),
             still: since(worker.progress.moved),
             process: activity.map(|activity| activity.state),
@@ -107,9 +109,11 @@ impl Looker {
         })
     }
 
-    fn activity(&mut self, process_id: u32, now: Instant) -> Option<Activity> {
+    fn activity(&mut self, process_id: u32, begun: Instant, now: Instant) -> Option<Activity> {
         let activity = Machine::local().process_activity(process_id).ok()?;
-        let looks = self.worker.filter(|looks| looks.process_id == process_id);
+        let is_of_now =
+            |looks: &WorkerLooks| looks.process_id == process_id && looks.before.0 >= begun;
+        let looks = self.worker.filter(is_of_now);
         let mut looks = looks.unwrap_or(WorkerLooks {
             process_id,
             before: (now, activity),
@@ -159,6 +163,7 @@ fn processes_now(machine: &Machine) -> Option<Processes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LightState;
 
     #[test]
     fn processes_are_read_when_something_ended_and_not_when_it_begins() {
@@ -175,5 +180,27 @@ mod tests {
         check(processes(read_at), false, None);
         check(processes(read_at), true, processes(now));
         check(None, true, None);
+    }
+
+    #[test]
+    fn a_worker_that_was_idle_for_long_is_not_stuck_when_it_begins() {
+        let now = Instant::now();
+        let long_ago = now.checked_sub(Duration::from_secs(1000)).unwrap_or(now);
+        let check = |busy_since: Option<Instant>, expected| {
+            let gauge = WorkerGauge {
+                process_id: None,
+                progress: engine_api::Progress {
+                    steps: 7,
+                    heard: long_ago,
+                    moved: long_ago,
+                },
+                busy_since,
+            };
+            let mut looker = Looker::new(Machine::at("/nowhere"));
+            assert_eq!(looker.light(&gauge, &Reading::default()).state, expected);
+        };
+        check(None, LightState::Ready);
+        check(Some(now), LightState::Working);
+        check(Some(long_ago), LightState::Stuck);
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! Invariant: whoever subscribed wakes only for what a person could see; each wake makes the page paint.
 
-use crate::light::Light;
+use crate::light::{Light, LightState};
 use crate::looker::Looker;
 use crate::monitor::{self, Column, Monitor, Point};
 use crate::status::{Gauges, Status};
@@ -45,6 +45,7 @@ impl Sampler {
             changed,
             reading: Arc::default(),
             light: Light::off(),
+            stuck: false,
             resident_bytes: 0,
         };
         tokio::spawn(task.run(closing));
@@ -93,6 +94,8 @@ struct Task {
     changed: Arc<Notify>,
     reading: Arc<Reading>,
     light: Light,
+    /// Its being stuck has been marked.
+    stuck: bool,
     resident_bytes: u64,
 }
 
@@ -142,12 +145,18 @@ impl Task {
     }
 
     /// Gives the moment to the monitor.
-    fn keep(&self, now: &Status) {
+    fn keep(&mut self, now: &Status) {
         let mut point = Point::of(now_ms(), &now.memory, &now.throughput);
         monitor::fill(&mut point, &self.reading);
         let watts = point.get(Column::Power).map(f64::from);
         self.pace.gauges.meter.power(watts, Instant::now());
         self.pace.monitor.take(point);
+        if self.light.state == LightState::Stuck && !std::mem::replace(&mut self.stuck, true) {
+            self.pace
+                .monitor
+                .happened(monitor::stuck(&now.model, now_ms()));
+        }
+        self.stuck &= self.light.state == LightState::Stuck;
     }
 
     fn memory(&self) -> MemoryPool {

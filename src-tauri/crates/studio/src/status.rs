@@ -121,7 +121,7 @@ impl Gauges {
         Some(WorkerGauge {
             process_id: engine.worker.process_id(),
             progress: *engine.worker.engine().progress().borrow(),
-            busy: self.meter.is_running(),
+            busy_since: self.meter.busy_since(),
         })
     }
 
@@ -136,8 +136,8 @@ impl Gauges {
 pub(crate) struct WorkerGauge {
     pub(crate) process_id: Option<u32>,
     pub(crate) progress: Progress,
-    /// Whether it has something to do.
-    pub(crate) busy: bool,
+    /// Since when it has had something to do.
+    pub(crate) busy_since: Option<Instant>,
 }
 
 /// A worker that is loading names its weights already.

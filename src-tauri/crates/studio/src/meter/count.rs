@@ -14,6 +14,8 @@ pub(super) struct Count {
     /// By the order in which they began.
     pub(super) running: BTreeMap<u64, One>,
     pub(super) begun: u64,
+    /// Since when something has been running without a pause.
+    pub(super) busy_since: Option<Instant>,
     /// All together, since nothing ran.
     pub(super) together: Steps,
     pub(super) last: Option<(Timings, Option<Measured>)>,

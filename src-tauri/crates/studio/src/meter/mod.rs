@@ -84,6 +84,7 @@ impl Meter {
         let mut count = self.count();
         if count.running.is_empty() {
             count.together = Steps::default();
+            count.busy_since = Some(Instant::now());
         }
         count.begun += 1;
         let number = count.begun;
@@ -108,6 +109,11 @@ impl Meter {
     /// Whether anything runs.
     pub(crate) fn is_running(&self) -> bool {
         !self.count().running.is_empty()
+    }
+
+    /// Since when something has been running without a pause.
+    pub(crate) fn busy_since(&self) -> Option<Instant> {
+        self.count().busy_since
     }
 
     /// How many have begun so far: who sees the same number twice, and nothing running, was alone in between.
@@ -218,6 +224,9 @@ impl Drop for Metered {
         let mut count = self.meter.count();
         count.charge(Instant::now());
         count.running.remove(&self.number);
+        if count.running.is_empty() {
+            count.busy_since = None;
+        }
         drop(count);
         self.meter.changed.notify_one();
     }

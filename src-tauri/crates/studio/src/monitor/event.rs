@@ -31,6 +31,17 @@ pub enum EventKind {
     Downloaded,
     /// A GPU slowed itself down.
     Throttled,
+    /// The worker of a model came no further.
+    Stuck,
+}
+
+/// The worker of this model came no further.
+pub(crate) fn stuck(model: &ModelStatus, at_ms: i64) -> MonitorEvent {
+    MonitorEvent {
+        at_ms,
+        kind: EventKind::Stuck,
+        subject: loaded(model).unwrap_or_default().to_owned(),
+    }
 }
 
 /// What happened between two states of the place of a loaded model.

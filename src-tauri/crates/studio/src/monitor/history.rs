@@ -69,6 +69,14 @@ impl History {
         minutes
     }
 
+    /// The seconds, behind the minutes of before: after a start there are only those.
+    pub(super) fn hour_to(&self, now_ms: i64) -> VecDeque<Point> {
+        let first_ms = self.seconds.front().map_or(now_ms, |point| point.at_ms);
+        let before = self.minutes.iter();
+        let before = before.filter(|minute| minute.at_ms + MINUTE_MS / 2 < first_ms);
+        before.chain(&self.seconds).copied().collect()
+    }
+
     /// The minute that has begun, at the end of the app.
     pub(crate) fn end(&mut self) -> Option<Point> {
         self.minute.end()
@@ -164,6 +172,22 @@ mod tests {
         assert_eq!(at(&history.minutes), [30_000, 90_000, 630_000, 690_000]);
         let events: Vec<_> = history.events.iter().map(|event| event.at_ms).collect();
         assert_eq!(events, [60_000, 700_000]);
+    }
+
+    #[test]
+    fn the_hour_goes_on_from_the_minutes_of_before_the_start() {
+        let mut history = History::default();
+        history.restore(
+            vec![point(30_000), point(90_000), point(150_000)],
+            Vec::new(),
+        );
+        for second in 170..=172 {
+            history.take(point(second * SECOND_MS));
+        }
+        let hour = history.hour_to(172_000);
+        let at: Vec<_> = hour.iter().map(|point| point.at_ms).collect();
+        // The third minute had begun before the start and ends after it: its seconds are finer.
+        assert_eq!(at, [30_000, 90_000, 170_500, 171_500]);
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod now;
 mod point;
 mod timeline;
 
+pub(crate) use event::stuck;
 pub use event::{EventKind, MonitorEvent};
 pub(crate) use history::{KEPT_MS, MOST_EVENTS};
 pub use now::MonitorNow;

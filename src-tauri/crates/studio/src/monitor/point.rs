@@ -22,6 +22,9 @@ pub(crate) enum Column {
     Temperature,
 }
 
+/// More than this is no reading: 2^50 bytes, a million tokens a second, all of a GPU, 100 kW, 200 degrees.
+const MOST: [f32; COLUMNS] = [1.2e15, 1.2e15, 1.2e15, 1.2e15, 1.2e15, 1e6, 1.0, 1e5, 200.0];
+
 /// A moment. Single precision: of 128 GiB it knows 8 KiB.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Point {
@@ -79,7 +82,14 @@ impl Point {
     /// A point of these numbers, in their order.
     pub(crate) fn of_values(at_ms: i64, values: [Option<f32>; COLUMNS]) -> Self {
         let values = values.map(|value| value.unwrap_or(f32::NAN));
-        Self { at_ms, values }
+        let mut point = Self { at_ms, values };
+        // Whatever somebody wrote into the database is no reading.
+        for (value, most) in point.values.iter_mut().zip(MOST) {
+            if !(0.0..=most).contains(value) {
+                *value = f32::NAN;
+            }
+        }
+        point
     }
 }
 
@@ -164,6 +174,34 @@ mod tests {
         let mut point = Point::empty(at_ms);
         point.set(Column::Decode, value);
         point
+    }
+
+    #[test]
+    fn what_cannot_be_is_absent() {
+        let values = [
+            Some(1.0),
+            Some(-1.0),
+            Some(f32::INFINITY),
+            Some(f32::NAN),
+            None,
+            Some(5.0),
+            Some(-2.5),
+            Some(3e5),
+            Some(64.0),
+        ];
+        let found = Point::of_values(7, values).values();
+        let expected = [
+            Some(1.0),
+            None,
+            None,
+            None,
+            None,
+            Some(5.0),
+            None,
+            None,
+            Some(64.0),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl Timeline {
         };
         let points = match span {
             Span::FiveMinutes => newer(&history.recent),
-            Span::Hour => newer(&history.seconds),
+            Span::Hour => newer(&history.hour_to(now_ms)),
             Span::Day => newer(&history.minutes_to(now_ms)),
             Span::Week => thinned(&newer(&history.minutes_to(now_ms)), 7 * 60_000),
         };
