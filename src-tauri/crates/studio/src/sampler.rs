@@ -39,7 +39,8 @@ impl Sampler {
         let (publish, latest) =
             watch::channel(pace.gauges.status(MemoryPool::default(), Light::off()));
         let task = Task {
-            looker: Some(Looker::new(machine)),
+            looker: Some(Looker::new(machine.clone())),
+            machine,
             publish,
             pace: pace.clone(),
             changed,
@@ -87,6 +88,7 @@ impl Pace {
 }
 
 struct Task {
+    machine: Machine,
     /// Away while it reads.
     looker: Option<Looker>,
     publish: watch::Sender<Status>,
@@ -132,7 +134,8 @@ impl Task {
             (reading, light, looker)
         });
         let Ok((mut reading, light, looker)) = read.await else {
-            tracing::error!("the reader broke: there are no more readings");
+            tracing::error!("the reader broke: another one takes its place");
+            self.looker = Some(Looker::new(self.machine.clone()));
             return;
         };
         self.light = light;
