@@ -1,5 +1,5 @@
 //! Embeds the page and the capabilities. The commands that a window may call are those that `capabilities/main.json`
-//! allows: the list is read from there, so that there is one.
+//! and `kiosk.json` allow: the list is read from there, so that there is one.
 
 use std::error::Error;
 
@@ -11,13 +11,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn allowed_commands() -> Result<&'static [&'static str], Box<dyn Error>> {
-    let text = std::fs::read_to_string("capabilities/main.json")?;
-    let capability: serde_json::Value = serde_json::from_str(&text)?;
-    let commands = capability["permissions"]
-        .as_array()
-        .ok_or("capabilities/main.json has no permissions")?
-        .iter()
-        .filter_map(|permission| permission.as_str()?.strip_prefix("allow-"))
-        .map(|name| &*name.replace('-', "_").leak());
-    Ok(commands.collect::<Vec<_>>().leak())
+    let mut commands = Vec::new();
+    for file in ["capabilities/main.json", "capabilities/kiosk.json"] {
+        let capability: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+        let permissions = capability["permissions"].as_array();
+        let permissions = permissions.ok_or_else(|| format!("{file} has no permissions"))?;
+        let allowed = permissions
+            .iter()
+            .filter_map(|permission| permission.as_str()?.strip_prefix("allow-"))
+            .map(|name| &*name.replace('-', "_").leak());
+        commands.extend(allowed);
+    }
+    Ok(commands.leak())
 }

@@ -2,7 +2,8 @@
 //! when that file or the window's capability says otherwise.
 
 use crate::commands::{
-    chat, conversations, downloads, hub, library, links, models, monitor, startup, throughput,
+    chat, conversations, downloads, hub, kiosk, library, links, models, monitor, startup,
+    throughput,
 };
 use serde::Serialize;
 use tauri_specta::{Builder, collect_commands, collect_events};
@@ -21,6 +22,16 @@ pub(crate) struct DownloadsChanged(pub(crate) studio::DownloadList);
 #[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
 #[serde(transparent)]
 pub(crate) struct GuardActed(pub(crate) studio::GuardNotice);
+
+/// Something is otherwise in the kiosk.
+#[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
+#[serde(transparent)]
+pub(crate) struct KioskChanged(pub(crate) studio::KioskNow);
+
+/// The machine's figures for the kiosk.
+#[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
+#[serde(transparent)]
+pub(crate) struct KioskRead(pub(crate) studio::KioskReadings);
 
 /// Everything that a page can call or hear.
 pub(crate) fn builder() -> Builder<tauri::Wry> {
@@ -79,8 +90,38 @@ pub(crate) fn builder() -> Builder<tauri::Wry> {
             library::check_for_updates,
             library::update_model,
             links::open_link,
+            kiosk::kiosk_view,
+            kiosk::kiosk_picture,
+            kiosk::kiosk_beat,
+            kiosk::kiosk_play,
+            kiosk::kiosk_begin,
+            kiosk::kiosk_touched,
+            kiosk::kiosk_say,
+            kiosk::kiosk_stop,
+            kiosk::kiosk_choose_model,
+            kiosk::kiosk_start_over,
+            kiosk::kiosk_try_pin,
+            kiosk::kiosk_lock,
+            kiosk::kiosk_today,
+            kiosk::kiosk_leave,
+            kiosk::kiosk_setup,
+            kiosk::set_kiosk_pin,
+            kiosk::set_kiosk_display,
+            kiosk::make_kiosk_folder,
+            kiosk::open_kiosk_folder,
+            kiosk::kiosk_displays,
+            kiosk::flash_displays,
+            kiosk::start_kiosk,
+            kiosk::kiosk_sessions,
+            kiosk::export_kiosk_sessions,
         ])
-        .events(collect_events![StatusChanged, DownloadsChanged, GuardActed])
+        .events(collect_events![
+            StatusChanged,
+            DownloadsChanged,
+            GuardActed,
+            KioskChanged,
+            KioskRead
+        ])
 }
 
 #[cfg(test)]
@@ -89,7 +130,10 @@ mod tests {
     use std::path::Path;
 
     const BINDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ui/src/lib/bindings.ts");
-    const CAPABILITY: &str = include_str!("../capabilities/main.json");
+    const CAPABILITIES: [&str; 2] = [
+        include_str!("../capabilities/main.json"),
+        include_str!("../capabilities/kiosk.json"),
+    ];
 
     fn generated() -> String {
         let folder = tempfile::tempdir().expect("a folder");
@@ -114,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_may_call_exactly_the_commands() {
+    fn the_windows_may_call_exactly_the_commands() {
         let quoted = |text: &str, before: &str| -> BTreeSet<String> {
             let parts = text.split(before).skip(1);
             parts
@@ -122,8 +166,13 @@ mod tests {
                 .collect()
         };
         let commands = quoted(&generated(), "__TAURI_INVOKE(\"");
-        let allowed = quoted(CAPABILITY, "\"allow-");
-        let allowed: BTreeSet<_> = allowed.iter().map(|name| name.replace('-', "_")).collect();
+        let allowed = CAPABILITIES.map(|capability| quoted(capability, "\"allow-"));
+        assert!(
+            allowed[0].is_disjoint(&allowed[1]),
+            "a command is for one window"
+        );
+        let allowed = allowed.iter().flatten();
+        let allowed: BTreeSet<_> = allowed.map(|name| name.replace('-', "_")).collect();
         assert!(commands.contains("send_message"), "{commands:?}");
         assert_eq!(commands, allowed);
     }

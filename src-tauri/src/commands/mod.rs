@@ -4,6 +4,7 @@ pub(crate) mod chat;
 pub(crate) mod conversations;
 pub(crate) mod downloads;
 pub(crate) mod hub;
+pub(crate) mod kiosk;
 pub(crate) mod library;
 pub(crate) mod links;
 pub(crate) mod models;

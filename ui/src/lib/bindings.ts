@@ -107,12 +107,62 @@ export const commands = {
 	updateModel: (modelId: ModelId) => typedError<DownloadId, Error>(__TAURI_INVOKE("update_model", { modelId })),
 	/**  Opens a web page in the person's own browser. */
 	openLink: (url: string) => typedError<null, Error>(__TAURI_INVOKE("open_link", { url })),
+	/**  All that the page shows. */
+	kioskView: () => typedError<KioskView, Error>(__TAURI_INVOKE("kiosk_view")),
+	/**  A picture of the kiosk's folder as a `data:` address. */
+	kioskPicture: (name: string) => typedError<string, Error>(__TAURI_INVOKE("kiosk_picture", { name })),
+	/**  The page is alive and paints. */
+	kioskBeat: () => typedError<null, Error>(__TAURI_INVOKE("kiosk_beat")),
+	/**  The answer to a live scene's prompt. */
+	kioskPlay: (scene: number, events: Channel<KioskAnswer>) => typedError<null, Error>(__TAURI_INVOKE("kiosk_play", { scene, events })),
+	/**  A visitor is there. */
+	kioskBegin: () => typedError<VisitId, Error>(__TAURI_INVOKE("kiosk_begin")),
+	/**  The visitor is still there. */
+	kioskTouched: (visit: VisitId) => typedError<null, Error>(__TAURI_INVOKE("kiosk_touched", { visit })),
+	/**  The visitor says something; returns when the answer is over. */
+	kioskSay: (visit: VisitId, text: string, events: Channel<KioskAnswer>) => typedError<null, Error>(__TAURI_INVOKE("kiosk_say", { visit, text, events })),
+	/**  Stops the answer. */
+	kioskStop: (visit: VisitId) => typedError<null, Error>(__TAURI_INVOKE("kiosk_stop", { visit })),
+	/**  Another of the allowed models. */
+	kioskChooseModel: (visit: VisitId, modelId: ModelId) => typedError<null, Error>(__TAURI_INVOKE("kiosk_choose_model", { visit, modelId })),
+	/**  Wipes the visitor. */
+	kioskStartOver: (visit: VisitId) => typedError<null, Error>(__TAURI_INVOKE("kiosk_start_over", { visit })),
+	/**  The operator's PIN. */
+	kioskTryPin: (pin: string) => typedError<PinAnswer, Error>(__TAURI_INVOKE("kiosk_try_pin", { pin })),
+	/**  Back to the visitors. */
+	kioskLock: () => typedError<null, Error>(__TAURI_INVOKE("kiosk_lock")),
+	/**  What happened today, for the operator who gave the PIN. */
+	kioskToday: () => typedError<KioskLog, Error>(__TAURI_INVOKE("kiosk_today")),
+	/**  The way out, for the operator who gave the PIN. */
+	kioskLeave: (how: Leave) => typedError<null, Error>(__TAURI_INVOKE("kiosk_leave", { how })),
+	/**  What Settings shows. */
+	kioskSetup: () => typedError<KioskSetup, Error>(__TAURI_INVOKE("kiosk_setup")),
+	/**  Sets the PIN. */
+	setKioskPin: (pin: string) => typedError<null, Error>(__TAURI_INVOKE("set_kiosk_pin", { pin })),
+	/**  Chooses the output. */
+	setKioskDisplay: (display: string | null) => typedError<null, Error>(__TAURI_INVOKE("set_kiosk_display", { display })),
+	/**  Writes the scenes that come with Wick into the folder. */
+	makeKioskFolder: () => typedError<KioskSetup, Error>(__TAURI_INVOKE("make_kiosk_folder")),
+	/**  Shows the kiosk's folder in the desktop's file manager. */
+	openKioskFolder: () => typedError<null, Error>(__TAURI_INVOKE("open_kiosk_folder")),
+	/**  The outputs of the machine. */
+	kioskDisplays: () => typedError<Display[], Error>(__TAURI_INVOKE("kiosk_displays")),
+	/**  Shows a number on each output for a moment, in the order of the list, from 1. */
+	flashDisplays: () => typedError<null, Error>(__TAURI_INVOKE("flash_displays")),
+	/**  Opens the kiosk on the chosen output; the desk's window is hidden meanwhile. */
+	startKiosk: () => typedError<null, Error>(__TAURI_INVOKE("start_kiosk")),
+	/**  The sessions of the last days. */
+	kioskSessions: (days: number) => typedError<KioskLog, Error>(__TAURI_INVOKE("kiosk_sessions", { days })),
+	/**  Writes all sessions into a new CSV file among the person's downloads, and says where it is. */
+	exportKioskSessions: () => typedError<string, Error>(__TAURI_INVOKE("export_kiosk_sessions")),
 };
 
 /** Events */
 export const events = {
 	downloadsChanged: makeEvent<DownloadsChanged, DownloadsChanged>("downloads-changed"),
 	guardActed: makeEvent<GuardActed, GuardActed>("guard-acted"),
+	kioskChanged: makeEvent<KioskChanged, KioskChanged>("kiosk-changed"),
+	kioskRead: makeEvent<KioskRead, KioskRead>("kiosk-read"),
 	statusChanged: makeEvent<StatusChanged, StatusChanged>("status-changed"),
 };
 
@@ -191,6 +241,18 @@ export type Checked = {
 /**  A commit: 40 hexadecimal letters. */
 export type Commit = string;
 
+/**  A mistake in `kiosk.toml` or in a file that it names. */
+export type ConfigProblem = {
+	/**  The file. */
+	file: string,
+	/**  The line in it, from 1. */
+	line: number | null,
+	/**  What is wrong. */
+	message: string,
+	/**  What to do. */
+	remedy: string,
+};
+
 /**  The shown branch of a conversation. */
 export type Conversation = {
 	/**  Its name. */
@@ -239,6 +301,22 @@ export type DiskReading = {
 	read_bytes_per_second: number | null,
 	/**  Written to it. */
 	written_bytes_per_second: number | null,
+};
+
+/**  An output of the machine. */
+export type Display = {
+	/**  As `--display` takes it, such as `HDMI-1`. */
+	name: string,
+	/**  The maker's name for it, if it is known. */
+	description: string | null,
+	/**  In its own pixels. */
+	width: number,
+	/**  In its own pixels. */
+	height: number,
+	/**  Pixels of its own for one of the page. */
+	scale: number,
+	/**  Whether Wick's window is on it. */
+	is_current: boolean,
 };
 
 /**  A download: one variant of a repository at one commit. */
@@ -659,6 +737,180 @@ export type Kept = {
 	because: string,
 };
 
+/**  Which letters lie where on the keyboard on the screen. */
+export type KeyboardLayout = 
+/**  English. */
+"qwerty" | 
+/**  German. */
+"qwertz" | 
+/**  French. */
+"azerty";
+
+/**  When the keyboard on the screen is shown. */
+export type KeyboardMode = 
+/**  After a touch; a key of a real keyboard hides it. */
+"auto" | 
+/**  Always while a message can be written. */
+"on" | 
+/**  Never. */
+"off";
+
+/**  What happens while an answer, to a visitor or in a scene, is written. */
+export type KioskAnswer = 
+/**  It is read, or waits for a model that is being loaded. */
+{ type: "thinking" } | 
+/**  Text to append. */
+{ type: "token"; 
+/**  The text. */
+text: string } | 
+/**  The worker was lost and another one begins again: what was shown of this answer is to be taken away. */
+{ type: "again" } | 
+/**  It is over; in this form it is kept until the visitor is gone. */
+{ type: "finished"; 
+/**  The whole text: the answer, or the kiosk's own words where a rule or a fault stands against one. */
+text: string; 
+/**  Messages that may still be sent. */
+turns_left: number };
+
+/**  Something is otherwise in the kiosk. */
+export type KioskChanged = KioskNow;
+
+/**  The sessions of some days, the newest first, and all of them together. */
+export type KioskLog = {
+	/**  At most the newest 500. */
+	sessions: KioskSession[],
+	/**  How many there were. */
+	count: number,
+	/**  Messages of all. */
+	turns: number,
+	/**  Tokens of all. */
+	tokens: number,
+	/**  Faults of all. */
+	faults: number,
+	/**  Median length. */
+	median_duration_ms: number | null,
+	/**  Mean, by tokens. */
+	decode_tokens_per_second: number | null,
+};
+
+/**  A model that a visitor may use. */
+export type KioskModel = {
+	/**  Which. */
+	id: ModelId,
+	/**  Its name. */
+	name: string,
+};
+
+/**  What is going on in the kiosk; told as an event at each change. */
+export type KioskNow = {
+	/**  As in [`KioskView::version`]: a page that has another one asks for the view again. */
+	version: number,
+	/**  Whose turn it is. */
+	phase: KioskPhase,
+	/**  The name of the model that answers; `None` while none can. */
+	model: string | null,
+};
+
+/**  Whose turn it is. */
+export type KioskPhase = 
+/**  Nobody's: the loop runs. */
+{ type: "attract" } | 
+/**  A visitor's. */
+{ type: "visit"; 
+/**  Which. */
+visit: VisitId } | 
+/**  A visitor's who has been away for so long that all is about to be wiped. */
+{ type: "countdown"; 
+/**  Which. */
+visit: VisitId; 
+/**  When. */
+wipes_in_ms: number };
+
+/**  The machine's figures for the kiosk. */
+export type KioskRead = KioskReadings;
+
+/**  The machine's figures, large, a few times a second. What is not told is absent. */
+export type KioskReadings = {
+	/**  The memory in its parts. */
+	memory: MemoryPool,
+	/**  The name of the loaded model. */
+	model: string | null,
+	/**  Whether something is being generated. */
+	running: boolean,
+	/**  Over the last second while tokens come, else of the last answer. */
+	decode_tokens_per_second: number | null,
+	/**  Of the last answer. */
+	ttft_ms: number | null,
+	/**  What the machine draws. */
+	power_watts: number | null,
+	/**  The temperature. */
+	celsius: number | null,
+	/**  The share of what the memory's bandwidth allows, of 1. */
+	limit_share: number | null,
+	/**  Whether the worker works. */
+	light: Light,
+};
+
+/**  A visitor session that is over, without anything that was said. */
+export type KioskSession = {
+	/**  When it began, in milliseconds since 1970. */
+	began_at_ms: number,
+	/**  How long it took. */
+	duration_ms: number,
+	/**  How it ended. */
+	ended: SessionEnd,
+	/**  The model's name. */
+	model: string | null,
+	/**  Messages of the visitor. */
+	turns: number,
+	/**  Tokens generated. */
+	tokens: number,
+	/**  Mean over its answers, by tokens. */
+	decode_tokens_per_second: number | null,
+	/**  Median of its answers. */
+	ttft_ms: number | null,
+	/**  Workers lost and answers that failed. */
+	faults: number,
+};
+
+/**  What Settings shows of the kiosk. */
+export type KioskSetup = {
+	/**  Where `kiosk.toml` lies or would lie. */
+	folder: string,
+	/**  Whether it is there; otherwise what comes with Wick is in force. */
+	has_folder: boolean,
+	/**  What is wrong with it. What was good before stays in force. */
+	problem: ConfigProblem | null,
+	/**  Scenes in force. */
+	scenes: number,
+	/**  Names of the models in force that are in the library. */
+	models: string[],
+	/**  Models that it names and the library lacks. */
+	missing_models: string[],
+	/**  Whether a PIN is set; without one there is no kiosk. */
+	has_pin: boolean,
+	/**  The output that was chosen; `None` is the one that the window is on. */
+	display: string | null,
+};
+
+/**  All that the kiosk's page shows and may not change. */
+export type KioskView = {
+	/**  In which form of `kiosk.toml` this was; grows with each edit. */
+	version: number,
+	/**  Shown at the top of every scene, such as "This computer answers by itself. No cloud." */
+	motto: string,
+	/**  The attract loop, in order; never empty. */
+	scenes: Scene[],
+	/**  What a visitor is offered. */
+	visitor: VisitorView,
+	/**  Where telemetry is drawn. */
+	overlay: Overlay,
+	/**  What is going on. */
+	now: KioskNow,
+	/**  The visitor's conversation, for a page that was loaded anew in the middle of it. */
+	visit: VisitView | null,
+};
+
 /**  How keys and values are kept. */
 export type KvType = 
 /**  4 bytes an element; for comparisons. */
@@ -667,6 +919,15 @@ export type KvType =
 "f16" | 
 /**  34 bytes for 32 elements: about half of F16, and a little less exact. */
 "q8_0";
+
+/**  How an operator leaves. */
+export type Leave = 
+/**  To the desk's window. */
+"to_desk" | 
+/**  Wick ends. */
+"quit" | 
+/**  Wick starts anew, as a kiosk. */
+"restart";
 
 /**  A file or a link that is deleted. */
 export type Leaving = {
@@ -1035,6 +1296,28 @@ export type OfferedChange =
 /**  Nothing: it does not fit, and is loaded. */
 "anyway";
 
+/**  Where telemetry is drawn while a visitor talks. */
+export type Overlay = 
+/**  Nowhere. */
+"off" | 
+/**  In a column beside the conversation. */
+"beside" | 
+/**  As a panel over its corner. */
+"over";
+
+/**  What comes of a PIN. */
+export type PinAnswer = 
+/**  The operator is in, until [`super::Kiosk::lock`] or two minutes without a call. */
+{ type: "right" } | 
+/**  It was wrong, and none is looked at for this long. */
+{ type: "wrong"; 
+/**  Milliseconds. */
+wait_ms: number } | 
+/**  It was not looked at: this long after wrong ones, none is. */
+{ type: "too_soon"; 
+/**  Milliseconds. */
+wait_ms: number };
+
 /**  A program: all processes of one name. */
 export type Program = {
 	/**  The file that it runs, without folders; where one may not know that, the first 15 bytes of what it calls itself. */
@@ -1162,6 +1445,33 @@ export type Role =
 /**  What a tool answered to a call of the model. */
 "tool";
 
+/**  A part of the attract loop. */
+export type Scene = 
+/**  A large heading with a line under it. */
+{ type: "title"; 
+/**  The heading. */
+heading: string; 
+/**  The line under it. */
+text: string; 
+/**  A file in the kiosk's folder, to be asked for with `kiosk_picture`. */
+picture: string | null; 
+/**  How long it is shown. */
+seconds: number } | 
+/**  A page of Markdown. */
+{ type: "slide"; 
+/**  The text. */
+markdown: string; 
+/**  A file in the kiosk's folder, to be asked for with `kiosk_picture`. */
+picture: string | null; 
+/**  How long it is shown. */
+seconds: number } | 
+/**  The model answers a scripted prompt, live, with the machine's figures large beside it. */
+{ type: "live"; 
+/**  The prompt, shown as the heading. */
+prompt: string; 
+/**  How long the whole answer stays. */
+seconds: number };
+
 /**  Some of what was found. */
 export type SearchPage = {
 	/**  In the order that was asked for. */
@@ -1195,6 +1505,15 @@ export type SensorReading = {
 	/**  Power; for an energy counter the mean since the last reading. */
 	watts: number | null,
 };
+
+/**  How a visitor session ended. */
+export type SessionEnd = 
+/**  The visitor was away. */
+"idle" | 
+/**  The visitor, or the next one, chose to start over. */
+"started_over" | 
+/**  The kiosk was closed, or restarted. */
+"closed";
 
 /**  In which order. */
 export type Sort = 
@@ -1417,6 +1736,47 @@ export type VerifyProgress = {
 	done_bytes: number,
 	/**  Bytes that are to be read. */
 	total_bytes: number,
+};
+
+/**  Names one visitor session since the start of the app. A call that names one that is over does nothing. */
+export type VisitId = number;
+
+/**  Something that was said. */
+export type VisitMessage = {
+	/**  Whether the visitor said it. */
+	from_visitor: boolean,
+	/**  What. */
+	text: string,
+};
+
+/**  A visitor's conversation. It is only ever in memory. */
+export type VisitView = {
+	/**  Which visitor. */
+	visit: VisitId,
+	/**  What was said, in turns: visitor, model, visitor, … */
+	messages: VisitMessage[],
+	/**  Whether the last answer is still being written. */
+	answering: boolean,
+	/**  Messages that may still be sent. */
+	turns_left: number,
+};
+
+/**  What a visitor is offered. */
+export type VisitorView = {
+	/**  What the empty conversation says. */
+	greeting: string,
+	/**  Suggested prompts. */
+	cards: string[],
+	/**  The models to choose among; one means that there is no choice. */
+	models: KioskModel[],
+	/**  Messages that one visitor may send. */
+	max_turns: number,
+	/**  The longest message, in characters. */
+	max_message_characters: number,
+	/**  When the keyboard on the screen is shown. */
+	keyboard: KeyboardMode,
+	/**  Which letters lie where on it. */
+	layout: KeyboardLayout,
 };
 
 /* Tauri Specta runtime */

@@ -17,6 +17,7 @@ mod export;
 mod guard;
 mod interruption;
 mod judge;
+mod kiosk;
 mod library;
 mod light;
 mod looker;
@@ -59,6 +60,11 @@ pub use hub::{
     SearchPage, SearchQuery, TokenState, VerifyProgress,
 };
 pub use judge::{Judge, Judged};
+pub use kiosk::{
+    ConfigProblem, KeyboardLayout, KeyboardMode, Kiosk, KioskAnswer, KioskLog, KioskModel,
+    KioskNow, KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay,
+    PinAnswer, Scene, SessionEnd, VisitId, VisitMessage, VisitView, VisitorView,
+};
 pub use library::{Freed, LibraryView, library_of};
 pub use light::{Light, LightState};
 pub use meter::{GenerationNow, GenerationStage, Measured};
