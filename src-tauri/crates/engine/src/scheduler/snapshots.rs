@@ -147,6 +147,12 @@ impl Snapshots {
         self.list.len()
     }
 
+    /// Tokens of all of them.
+    #[cfg(test)]
+    pub(super) fn tokens(&self) -> usize {
+        self.list.iter().map(Snapshot::length).sum()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
