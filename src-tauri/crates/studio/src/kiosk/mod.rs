@@ -2,6 +2,10 @@
 //!
 //! SKELETON: signatures only.
 
+mod config;
+mod folder;
+mod log;
+mod pin;
 mod view;
 
 pub use view::{
