@@ -214,7 +214,7 @@ fn disturbed() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ConversationId;
+    use crate::Asker;
     use engine_api::{KvRead, KvReads};
     use proptest::prelude::*;
 
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_share_is_told_of_one_that_decodes_alone() {
         let one = |stage, decode_tokens_per_second| GenerationNow {
-            conversation: ConversationId(1),
+            asker: Asker::Kiosk,
             model: "m".into(),
             stage,
             generated_tokens: 5,

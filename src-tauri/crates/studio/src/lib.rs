@@ -67,7 +67,7 @@ pub use kiosk::{
 };
 pub use library::{Freed, LibraryView, library_of};
 pub use light::{Light, LightState};
-pub use meter::{GenerationNow, GenerationStage, Measured};
+pub use meter::{Asker, GenerationNow, GenerationStage, Measured};
 pub use monitor::{EventKind, MonitorEvent, MonitorNow, Span, Timeline};
 pub use paths::{Paths, machine_from_environment};
 pub use settings::{LibrarySettings, Settings, SettingsFile};
