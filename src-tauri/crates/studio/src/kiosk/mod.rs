@@ -6,6 +6,7 @@ mod config;
 mod folder;
 mod log;
 mod pin;
+mod scenes;
 mod view;
 
 pub use view::{
