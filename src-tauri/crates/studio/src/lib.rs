@@ -70,7 +70,7 @@ pub use light::{Light, LightState};
 pub use meter::{Asker, GenerationNow, GenerationStage, Measured};
 pub use monitor::{EventKind, MonitorEvent, MonitorNow, Span, Timeline};
 pub use paths::{Paths, machine_from_environment};
-pub use settings::{LibrarySettings, Settings, SettingsFile};
+pub use settings::{KioskSettings, LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
 pub use telemetry::{Machine, MemoryPool};

@@ -1,12 +1,23 @@
 //! What holds in the kiosk: the contents of `kiosk.toml`, read and proven.
 //!
-//! Deliberately not here: where it lies and when it is read again ([`super::folder`]), how it is written (`read`).
+//! Deliberately not here: when it is read again (`folder.rs`). `read.rs` reads it, with `table.rs` for one table and
+//! `files.rs` for what lies beside it; `mistake.rs` is how a mistake is said, `words.rs` what a blocked word is.
 //!
-//! Invariants: a [`Config`] has at least one scene, and each number lies in its range; what comes with Wick is made by
-//! the same reader as a file of the operator's.
+//! Invariant: a [`Config`] has at least one scene, and each number lies in its range.
 
+pub(super) mod files;
+mod mistake;
+mod read;
+mod table;
+mod words;
+
+pub(super) use mistake::{FILE, Flaw};
+pub(super) use read::read_folder;
+
+use super::scenes::scenes;
 use super::view::{KeyboardLayout, KeyboardMode, Overlay, Scene};
 use std::time::Duration;
+use words::{ends_within_a_word, words};
 
 /// Everything that an operator decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +64,7 @@ pub(crate) struct Visitor {
 }
 
 /// What is not said. [`Rules::blocks`] decides it.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rules {
     /// Words, or some words in a row, as they were written.
     pub(crate) blocked: Vec<String>,
@@ -64,35 +75,80 @@ pub(crate) struct Rules {
 impl Rules {
     /// Whether a blocked word stands in this text, as a whole word, whatever its case and accents.
     pub(crate) fn blocks(&self, text: &str) -> bool {
-        let _ = (text, &self.blocked);
-        false
+        self.stands_in(&words(text))
+    }
+
+    /// The same of a text that is still being written: its last word may grow into a harmless one and is left out.
+    pub(crate) fn blocks_so_far(&self, text: &str) -> bool {
+        let mut words = words(text);
+        if ends_within_a_word(text) {
+            words.pop();
+        }
+        self.stands_in(&words)
+    }
+
+    fn stands_in(&self, text: &[String]) -> bool {
+        let blocked = self.blocked.iter().map(|entry| words(entry));
+        let mut blocked = blocked.filter(|entry| !entry.is_empty());
+        blocked.any(|entry| text.windows(entry.len()).any(|part| part == entry))
     }
 }
+
+const SYSTEM_PROMPT: &str = "\
+You are a friendly guide at a public stand, and you talk with people of all ages.
+You run entirely on the computer in front of them, without the internet.
+Answer in the visitor's language, in plain words, in two to five short sentences.
+Be warm, curious and kind; a little humour is welcome.
+Never ask for a name, an address or anything private.
+If a question is hurtful, dangerous or not for children, say so kindly in one sentence and suggest a better one.
+If you are not sure of something, say that you are not sure.";
+
+const CARDS: [&str; 4] = [
+    "Explain to a child how you work",
+    "Write a haiku about this machine",
+    "What is a token?",
+    "Tell me a story in three sentences",
+];
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             motto: "This computer answers by itself. No cloud.".into(),
-            overlay: Overlay::Beside,
-            visitor: Visitor {
-                greeting: "Ask me anything.".into(),
-                system_prompt: "You are a friendly guide. Answer briefly.".into(),
-                cards: vec!["Write a haiku about memory".into()],
-                models: Vec::new(),
-                max_tokens: 400,
-                max_turns: 12,
-                max_message_characters: 1000,
-                idle: Duration::from_mins(1),
-                countdown: Duration::from_secs(15),
-                keyboard: KeyboardMode::Auto,
-                layout: KeyboardLayout::Qwerty,
-            },
+            overlay: Overlay::default(),
+            visitor: Visitor::default(),
             rules: Rules::default(),
-            scenes: vec![Scene::Live {
-                prompt: "Why is the sky orange at sunset?".into(),
-                seconds: 12,
-            }],
+            scenes: scenes(),
             restart_at: None,
         }
     }
 }
+
+impl Default for Visitor {
+    fn default() -> Self {
+        Self {
+            greeting: "Ask me anything.".into(),
+            system_prompt: SYSTEM_PROMPT.into(),
+            cards: CARDS.map(String::from).into(),
+            models: Vec::new(),
+            max_tokens: 400,
+            max_turns: 12,
+            max_message_characters: 1000,
+            idle: Duration::from_mins(1),
+            countdown: Duration::from_secs(15),
+            keyboard: KeyboardMode::default(),
+            layout: KeyboardLayout::default(),
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            blocked: Vec::new(),
+            blocked_answer: "Let us talk about something else.".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ mod pin;
 mod readings;
 mod ready;
 mod scene;
+mod scenes;
 mod shared;
 mod upkeep;
 mod view;

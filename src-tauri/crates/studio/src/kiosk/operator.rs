@@ -69,7 +69,7 @@ impl Kiosk {
             models: names.collect(),
             missing_models: allowed.missing,
             has_pin: self.inner.pin.has_pin(),
-            display: None,
+            display: self.inner.parts.settings.get().kiosk.display,
         })
     }
 
@@ -86,7 +86,8 @@ impl Kiosk {
     /// # Errors
     /// Those of the settings' file.
     pub fn set_display(&self, display: Option<String>) -> Result<(), Error> {
-        let _ = (&self.inner.parts.settings, display);
+        let settings = &self.inner.parts.settings;
+        settings.change(|settings| settings.kiosk.display = display)?;
         Ok(())
     }
 

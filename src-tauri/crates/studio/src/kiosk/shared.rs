@@ -144,10 +144,8 @@ impl Shared {
 
     /// The folder, read.
     pub(super) async fn look_at_folder(&self) -> Result<Folder, Error> {
-        let folder = Folder::open(self.parts.data_dir.join("kiosk"));
-        let looking = folder.clone();
-        blocking(move || looking.look_now()).await?;
-        Ok(folder)
+        let path = self.parts.data_dir.join("kiosk");
+        blocking(move || Folder::open(path)).await
     }
 
     /// The store, unless the database could not be opened: then there is no log.
