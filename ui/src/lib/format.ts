@@ -38,6 +38,11 @@ export function rate(perSecond: Figure): string {
   return fixed(perSecond, perSecond >= 100 ? 0 : 1);
 }
 
+/** A rate that is written as large as a hand, where a decimal would only tremble: 59, but 8.4 below ten. */
+export function bigRate(perSecond: Figure): string {
+  return given(perSecond) ? fixed(perSecond, perSecond >= 9.95 ? 0 : 1) : ABSENT;
+}
+
 /** Milliseconds as "8 ms", "0.42 s", "12.3 s" or "2 min 5 s". */
 export function duration(ms: Figure): string {
   if (!given(ms)) return ABSENT;
