@@ -131,6 +131,15 @@ export function clockOf(ms: Figure, spanMs: number): string {
 }
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
 
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
+
+/** A moment with its day: "1 Dec, 14:02". */
+export function moment(ms: Figure): string {
+  if (!given(ms)) return ABSENT;
+  const at = new Date(ms);
+  return `${at.getDate()} ${MONTHS[at.getMonth()]}, ${clock(at.getHours() * 60 + at.getMinutes())}`;
+}
+
 /** Watts: "71 W", below ten "8.4 W". */
 export function watts(value: Figure): string {
   return given(value) ? `${fixed(value, value < 10 ? 1 : 0)} W` : ABSENT;

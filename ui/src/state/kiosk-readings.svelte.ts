@@ -14,11 +14,9 @@ class Readings {
   }
 
   take(now: KioskReadings): void {
-    // A new answer begins a new line.
-    const before = now.running && this.now && !this.now.running ? [] : this.rates;
     this.now = now;
     if (now.running && now.decode_tokens_per_second !== null)
-      this.rates = [...before, now.decode_tokens_per_second].slice(-SLOTS);
+      this.rates = [...this.rates, now.decode_tokens_per_second].slice(-SLOTS);
   }
 }
 
