@@ -130,8 +130,7 @@ impl Folder {
     }
 }
 
-/// As [`Folder::make`], for who does not look at it.
-pub(super) fn make(folder: &Path) -> Result<(), Error> {
+fn make(folder: &Path) -> Result<(), Error> {
     let missing = |(name, _): &(&str, &[u8])| folder.join(name).symlink_metadata().is_err();
     let mut files = scenes::FILES.into_iter().filter(missing);
     let written = fs::create_dir_all(folder)

@@ -7,8 +7,10 @@ mod folder;
 mod log;
 mod pin;
 mod scenes;
+mod terminal;
 mod view;
 
+pub use terminal::{KioskFolder, look_into_kiosk_folder, set_kiosk_pin};
 pub use view::{
     ConfigProblem, KeyboardLayout, KeyboardMode, KioskAnswer, KioskLog, KioskModel, KioskNow,
     KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay, PinAnswer,
