@@ -35,11 +35,11 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Stop> {
 
 /// What a folder says, if it is good.
 pub(crate) fn proven(folder: &Path) -> Result<KioskFolder, Stop> {
-    look_into_kiosk_folder(folder).map_err(|problem| told(folder, problem))
+    look_into_kiosk_folder(folder).map_err(|problem| told(folder, &problem))
 }
 
 /// `file:line: message`, as compilers tell it.
-fn told(folder: &Path, problem: ConfigProblem) -> Stop {
+fn told(folder: &Path, problem: &ConfigProblem) -> Stop {
     let file = folder.join(&problem.file);
     let line = problem
         .line

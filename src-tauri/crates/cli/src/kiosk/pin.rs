@@ -5,7 +5,7 @@
 
 use crate::output::note;
 use crate::stop::Stop;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, read};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, read};
 use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use studio::{Paths, set_kiosk_pin};
@@ -77,13 +77,9 @@ fn ask(question: &str) -> Result<String, Stop> {
     let mut typed = String::new();
     loop {
         let event = read().map_err(|error| unreadable(&error))?;
-        match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => {
-                if take(&mut typed, key)? {
-                    return Ok(typed);
-                }
-            }
-            _ => {}
+        let ended = event.as_key_press_event().map(|key| take(&mut typed, key));
+        if ended.transpose()? == Some(true) {
+            return Ok(typed);
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct InForce {
 pub(crate) struct Folder {
     inner: Arc<Inner>,
     /// Ends the looking with the last clone.
-    _task: Arc<EndOnDrop>,
+    _looking: Arc<EndOnDrop>,
 }
 
 #[derive(Debug)]
@@ -88,8 +88,10 @@ impl Folder {
         });
         inner.look();
         let task = tokio::spawn(keep_looking(inner.clone()));
-        let _task = Arc::new(EndOnDrop(task.abort_handle()));
-        Self { inner, _task }
+        Self {
+            inner,
+            _looking: Arc::new(EndOnDrop(task.abort_handle())),
+        }
     }
 
     /// What holds, as it changes.

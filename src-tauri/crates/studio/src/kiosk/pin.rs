@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 /// Wrong tries until there is a delay.
 const FREE_TRIES: u32 = 3;
-const LONGEST_DELAY: Duration = Duration::from_mins(5);
+const LONGEST_DELAY: Duration = Duration::from_secs(300);
 
 /// OWASP's least for argon2id is 19 MiB and two passes. Source: OWASP, Password Storage Cheat Sheet.
 const MEMORY_KIB: u32 = 32 * 1024;
