@@ -1,13 +1,15 @@
 //! `wick kiosk install` and `remove`, in a folder that stands for the machine, and what a console's unit starts.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use wick_tests::programs::program;
 
 const CONSOLE: &str = "etc/systemd/system/wick-kiosk.service";
 const SESSION: &str = "home/ann/.config/systemd/user/wick-kiosk.service";
+const DATA: &str = "home/ann/.local/share/wick";
 const AUTOSTART: &str = "home/ann/.config/autostart/wick-kiosk.desktop";
 
 /// A machine with systemd, cage, and ann, who has set a PIN.
@@ -21,7 +23,7 @@ impl Machine {
             "etc/passwd",
             "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:Ann:/home/ann:/bin/bash\n",
         );
-        machine.write("home/ann/.local/share/wick/kiosk.pin", "a hash");
+        machine.set_pin("4711");
         machine.write("usr/bin/cage", "");
         fs::set_permissions(
             machine.at("usr/bin/cage"),
@@ -43,6 +45,18 @@ impl Machine {
 
     fn read(&self, path: &str) -> String {
         fs::read_to_string(self.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    fn set_pin(&self, pin: &str) {
+        let mut command = Command::new(program("wick"));
+        command.args(["kiosk", "pin"]).stdin(Stdio::piped());
+        command
+            .env("WICK_DATA_DIR", self.at(DATA))
+            .env_remove("WICK_LOG");
+        let mut asked = command.stderr(Stdio::null()).spawn().expect("wick starts");
+        let input = asked.stdin.take().expect("a pipe");
+        writeln!(&input, "{pin}").expect("it reads");
+        assert!(asked.wait().expect("it ends").success());
     }
 
     /// `wick kiosk …` as ann calls it.
