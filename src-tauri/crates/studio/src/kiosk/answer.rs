@@ -449,6 +449,10 @@ async fn passed(deadline: Option<tokio::time::Instant>) {
 
 /// Returns when the wish is no longer `seen`.
 async fn wished(wish: &mut watch::Receiver<Wish>, seen: Wish) -> Wish {
+    if seen == Wish::StopAtOnce {
+        // Nothing ends it sooner, and whoever wished it may be gone.
+        return std::future::pending().await;
+    }
     let wish = wish.wait_for(|wish| *wish != seen).await;
     wish.map_or(Wish::StopAtOnce, |wish| *wish)
 }

@@ -89,7 +89,7 @@ async fn a_worker_that_dies_while_nobody_talks_is_replaced_at_once() {
     // The one after it a moment later.
     worker.die();
     stand.until(|now| now.model.is_none()).await;
-    stand.desk.loaded().await;
+    let _worker = stand.desk.loaded().await;
     stand.until(|now| now.model.is_some()).await;
 }
 

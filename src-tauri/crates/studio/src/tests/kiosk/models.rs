@@ -53,7 +53,7 @@ async fn where_none_can_be_had_a_visitor_reads_calm_words_and_a_scene_is_left_ou
     );
     // It is tried again.
     later(31).await;
-    stand.desk.loaded().await;
+    let _worker = stand.desk.loaded().await;
     stand.until(|now| now.model.is_some()).await;
 }
 
@@ -63,7 +63,7 @@ async fn without_a_list_the_model_used_last_answers() {
     let studio = stand.desk.studio.clone();
     let beta = stand.place.model("beta");
     let load = tokio::spawn(async move { studio.load_model(beta, LoadWish::default()).await });
-    stand.desk.loaded().await;
+    let _worker = stand.desk.loaded().await;
     soon(load).await.expect("a task").expect("loaded");
     stand.kiosk.open().await.expect("it opens");
     let now = stand.until(|now| now.model.is_some()).await;

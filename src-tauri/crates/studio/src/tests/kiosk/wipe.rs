@@ -18,11 +18,10 @@ async fn who_is_away_is_asked_and_then_wiped_unless_touched() {
     assert_eq!(stand.phase(), KioskPhase::Visit { visit });
     later(2).await;
     let counting = stand.until(is_counting).await.phase;
-    let expected = KioskPhase::Countdown {
-        visit,
-        wipes_in_ms: 15_000,
+    let KioskPhase::Countdown { wipes_in_ms, .. } = counting else {
+        panic!("{counting:?}");
     };
-    assert_eq!(counting, expected);
+    assert!((14_000..=15_000).contains(&wipes_in_ms), "{wipes_in_ms}");
     stand.kiosk.touched(visit).await.expect("touched");
     assert_eq!(stand.phase(), KioskPhase::Visit { visit });
     later(61).await;
@@ -134,7 +133,7 @@ async fn a_worker_that_does_not_say_that_it_forgot_is_ended() {
     soon(over).await.expect("a task").expect("over");
     assert_eq!(worker.killed().await, "it was killed by the app");
     assert_eq!(stand.phase(), KioskPhase::Attract);
-    stand.desk.loaded().await;
+    let _worker = stand.desk.loaded().await;
     stand.until(|now| now.model.is_some()).await;
 }
 
