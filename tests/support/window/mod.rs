@@ -179,6 +179,11 @@ impl Desk {
         &self.screen
     }
 
+    /// What the app says goes here.
+    pub fn log(&self) -> PathBuf {
+        log_file(&self.name)
+    }
+
     /// How often the app has said this in its log.
     pub fn said(&self, words: &str) -> usize {
         let log = std::fs::read_to_string(log_file(&self.name));
@@ -204,6 +209,11 @@ impl Desk {
     pub async fn picture(&self, name: &str) {
         self.stand_still().await;
         self.screen.picture(&artifact(&format!("{name}.png")));
+    }
+
+    /// A file that a test leaves for a person to look at, in `target/e2e/`.
+    pub fn artifact(name: &str) -> PathBuf {
+        artifact(name)
     }
 
     fn app(&self) -> &App {

@@ -186,8 +186,25 @@ impl Screen {
         );
     }
 
+    /// The colour of a point of the screen, such as `srgb(18,16,14)`.
+    pub fn colour(&self, (x, y): (u32, u32)) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("screen.png");
+        self.picture(&file);
+        let point = format!("%[pixel:u.p{{{x},{y}}}]");
+        let told = Command::new("convert")
+            .arg(file)
+            .args(["-depth", "8", "-format", &point, "info:"])
+            .output();
+        let told = told.expect("ImageMagick is installed").stdout;
+        // Where all have the alpha channel of a picture by grim, it says nothing.
+        String::from_utf8_lossy(&told)
+            .replace("srgba", "srgb")
+            .replace(",1)", ")")
+    }
+
     /// What `xdotool` does: keys that reach the window manager, windows by their class.
-    pub(super) fn point(&self, arguments: &[&str]) {
+    pub fn point(&self, arguments: &[&str]) {
         self.tell("xdotool", arguments);
     }
 

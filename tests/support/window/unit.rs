@@ -3,6 +3,7 @@
 //! It plays the part of systemd.service(5) that `wick kiosk install` relies on, on the very unit that it prints. What
 //! logind and PAM do for a console is not here.
 
+use super::process::{tied, tied_stranger};
 use super::{Home, PATIENCE, Screen};
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::net::UnixDatagram;
@@ -75,16 +76,32 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it at home and on a screen.
+    /// Starts it at home and on a screen, in a desktop's session.
     pub fn start(unit: Unit, home: &Home, screen: &Screen) -> Self {
-        let socket = home.path("notify");
-        let ear = UnixDatagram::bind(&socket).expect("a socket");
-        ear.set_read_timeout(Some(GLANCE)).expect("a timeout");
-        let mut command = Command::new(&unit.command[0]);
-        command.args(&unit.command[1..]);
+        let mut command = tied(&unit.command[0]);
+        home.move_in(&mut command);
+        screen.show(&mut command);
+        Self::keep(unit, command, home)
+    }
+
+    /// Starts it at home, with a screen of X for cage to open its window on.
+    pub fn start_console(unit: Unit, home: &Home, screen: &Screen) -> Self {
+        let mut command = tied_stranger(&unit.command[0]);
         home.move_in(&mut command);
         screen.show(&mut command);
         command
+            .env_remove("GDK_BACKEND")
+            .env("WLR_BACKENDS", "x11")
+            .env("WLR_RENDERER", "pixman");
+        Self::keep(unit, command, home)
+    }
+
+    fn keep(unit: Unit, mut command: Command, home: &Home) -> Self {
+        let socket = home.path("notify");
+        let ear = UnixDatagram::bind(&socket).expect("a socket");
+        ear.set_read_timeout(Some(GLANCE)).expect("a timeout");
+        command
+            .args(&unit.command[1..])
             .env("NOTIFY_SOCKET", &socket)
             .env("WATCHDOG_USEC", unit.watchdog.as_micros().to_string())
             .stdin(Stdio::null());
