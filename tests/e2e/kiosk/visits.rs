@@ -11,9 +11,18 @@ cards = [\"Why is the sky blue?\", \"Write a haiku about Austin\"]
 models = [\"SmolLM2-135M-Instruct\"]
 max_tokens = 60
 max_turns = 3
-idle_seconds = 12
-countdown_seconds = 8
+idle_seconds = 20
+countdown_seconds = 12
 ";
+
+/// Takes a picture when nothing appears any more. What goes on and on may go on.
+async fn take(desk: &Desk, name: &str) {
+    let still = "document.getAnimations().every((one) => one.playState !== 'running' \
+                 || one.effect.getComputedTiming().activeDuration > 1000)";
+    desk.until("nothing appears", still).await;
+    desk.screen()
+        .picture(&Desk::artifact(&format!("{name}.png")));
+}
 
 /// One visit from the loop to the loop, with a picture of each moment.
 async fn comes_and_goes(width: u32, height: u32) {
@@ -34,7 +43,7 @@ async fn comes_and_goes(width: u32, height: u32) {
     }
 
     touch(&desk).await;
-    desk.picture(&format!("{name}-greeting")).await;
+    take(&desk, &format!("{name}-greeting")).await;
     desk.click("@kiosk-card").await;
     let answered = "document.querySelectorAll('@kiosk-message[data-from=model]:not([aria-busy])').length === 1";
     desk.until("the card is answered", answered).await;
@@ -42,11 +51,11 @@ async fn comes_and_goes(width: u32, height: u32) {
     assert!(!answer.is_empty());
     assert_eq!(desk.count("@kiosk-message").await, 4);
     desk.see("@kiosk-start-over").await;
-    desk.picture(&format!("{name}-conversation")).await;
+    take(&desk, &format!("{name}-conversation")).await;
 
     phase(&desk, "countdown").await;
     desk.see("@kiosk-countdown").await;
-    desk.picture(&format!("{name}-countdown")).await;
+    take(&desk, &format!("{name}-countdown")).await;
     desk.click("@kiosk-still-here").await;
     phase(&desk, "visit").await;
     assert_eq!(
