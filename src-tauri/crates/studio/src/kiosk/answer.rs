@@ -38,7 +38,7 @@ const STALLED_AFTER: Duration = if cfg!(test) {
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long an answer waits for a model that is being loaded.
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// Whose answer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,11 +169,10 @@ impl Speaker {
                 return Outcome::Ended;
             };
             match self.attempt(&engine, messages).await {
-                Try::Answered => return Outcome::Answered,
                 Try::Blocked => return Outcome::Own(self.config.rules.blocked_answer.clone()),
                 Try::Ended => return Outcome::Ended,
                 Try::TooLong | Try::Full if self.outgrow() => self.begin_again(),
-                Try::Full => return Outcome::Answered,
+                Try::Answered | Try::Full => return Outcome::Answered,
                 Try::TooLong => return Outcome::Own(TOO_LONG.into()),
                 Try::Failed => return self.give_up("the engine failed"),
                 Try::Lost => {
@@ -272,8 +271,7 @@ impl Speaker {
                 wish = wished(&mut self.wish, seen) => {
                     generation.cancel();
                     seen = wish;
-                    self.show_rest(wish);
-                    ending = Some((if wish == Wish::Stop { Try::Answered } else { Try::Ended }, deadline()));
+                    ending = Some((self.stopped(wish), deadline()));
                 }
                 () = passed(ending.as_ref().map(|(_, deadline)| *deadline)) => {
                     // It hangs: what it holds goes with its process.
@@ -326,18 +324,29 @@ impl Speaker {
         } else {
             end_of_words(self.held_back.as_str())
         };
-        self.show(whole)
+        self.show(whole, false)
     }
 
-    /// Shows so much of what was held back; `false` if a blocked word stands in it. The last word of all may not grow.
-    fn show(&mut self, length: usize) -> bool {
+    /// Shows all that was held back: nothing more comes.
+    fn show_rest(&mut self) -> bool {
+        self.show(self.held_back.as_str().len(), true)
+    }
+
+    /// Shows so much of what was held back; `false` if a blocked word stands in it, and then nothing of it.
+    fn show(&mut self, length: usize, is_end: bool) -> bool {
         let (piece, rest) = self.held_back.as_str().split_at(length);
         if piece.is_empty() {
             return true;
         }
         let (piece, rest) = (piece.to_owned(), rest.to_owned());
         self.shown.push_str(&piece);
-        if self.config.rules.blocks(self.shown.as_str()) {
+        let rules = &self.config.rules;
+        let is_blocked = if is_end {
+            rules.blocks(self.shown.as_str())
+        } else {
+            rules.blocks_so_far(self.shown.as_str())
+        };
+        if is_blocked {
             return false;
         }
         self.held_back = rest.into();
@@ -346,15 +355,17 @@ impl Speaker {
         true
     }
 
-    /// It was stopped: what was held back is shown, if it may be.
-    fn show_rest(&mut self, wish: Wish) {
-        if wish == Wish::Stop {
-            self.show(self.held_back.as_str().len());
+    /// It is stopped; what came so far stays, if it may.
+    fn stopped(&mut self, wish: Wish) -> Try {
+        match wish {
+            Wish::Stop if self.show_rest() => Try::Answered,
+            Wish::Stop => Try::Blocked,
+            Wish::StopAtOnce | Wish::GoOn => Try::Ended,
         }
     }
 
     fn finished(&mut self, reason: FinishReason) -> Try {
-        match (self.show(self.held_back.as_str().len()), reason) {
+        match (self.show_rest(), reason) {
             (false, _) => Try::Blocked,
             (true, FinishReason::ContextFull) => Try::Full,
             (true, _) => Try::Answered,

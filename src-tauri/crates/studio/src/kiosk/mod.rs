@@ -18,6 +18,7 @@ mod ready;
 mod scene;
 mod scenes;
 mod shared;
+mod terminal;
 mod upkeep;
 mod view;
 mod visit;
@@ -26,6 +27,7 @@ mod wipe;
 mod words;
 
 pub(crate) use shared::Parts;
+pub use terminal::{KioskFolder, look_into_kiosk_folder, set_kiosk_pin};
 pub use view::{
     ConfigProblem, KeyboardLayout, KeyboardMode, KioskAnswer, KioskLog, KioskModel, KioskNow,
     KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay, PinAnswer,
@@ -132,7 +134,7 @@ impl Kiosk {
             visitor: VisitorView {
                 greeting: visitor.greeting.clone(),
                 cards: visitor.cards.clone(),
-                models: models.iter().map(|wanted| wanted.named()).collect(),
+                models: models.iter().map(ready::Wanted::named).collect(),
                 max_turns: visitor.max_turns,
                 max_message_characters: visitor.max_message_characters,
                 keyboard: visitor.keyboard,

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Who lived so long did not die of what the last one died of.
-const LONG_LIFE: Duration = Duration::from_mins(1);
+const LONG_LIFE: Duration = Duration::from_secs(60);
 
 /// The model that answers.
 #[derive(Debug, Clone, Default)]
