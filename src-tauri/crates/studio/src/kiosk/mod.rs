@@ -7,6 +7,7 @@
 //! comes; a call in the name of a visitor who is gone touches nobody else; no error's text reaches a visitor.
 
 mod answer;
+mod attempt;
 mod config;
 mod folder;
 mod log;
