@@ -177,3 +177,23 @@ fn quoted(word: &str) -> String {
     let escaped = word.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{escaped}\"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systemd_reads_a_word_as_it_was_meant() {
+        let check = |word: &str, expected: &str| {
+            assert_eq!(command_line(&[word.to_owned()]), expected);
+        };
+        check("/usr/bin/wick-studio", "/usr/bin/wick-studio");
+        check("HDMI-A-1", "HDMI-A-1");
+        check("/home/ann/My Programs/x", "\"/home/ann/My Programs/x\"");
+        check("50%", "50%%");
+        check("$HOME", "$$HOME");
+        check("a\"b\\c", "\"a\\\"b\\\\c\"");
+        check("", "\"\"");
+        check("a;b", "\"a;b\"");
+    }
+}

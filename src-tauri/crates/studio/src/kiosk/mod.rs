@@ -7,6 +7,7 @@
 //! comes; a call in the name of a visitor who is gone touches nobody else; no error's text reaches a visitor.
 
 mod answer;
+mod attempt;
 mod config;
 mod folder;
 mod log;
@@ -27,7 +28,11 @@ mod wipe;
 mod words;
 
 pub(crate) use shared::Parts;
+<<<<<<< HEAD
 pub use terminal::{KioskFolder, has_kiosk_pin, look_into_kiosk_folder, set_kiosk_pin};
+=======
+pub use terminal::{KioskFolder, look_into_kiosk_folder, set_kiosk_pin};
+>>>>>>> origin/wip-A2
 pub use view::{
     ConfigProblem, KeyboardLayout, KeyboardMode, KioskAnswer, KioskLog, KioskModel, KioskNow,
     KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay, PinAnswer,
@@ -134,7 +139,7 @@ impl Kiosk {
             visitor: VisitorView {
                 greeting: visitor.greeting.clone(),
                 cards: visitor.cards.clone(),
-                models: models.iter().map(|wanted| wanted.named()).collect(),
+                models: models.iter().map(ready::Wanted::named).collect(),
                 max_turns: visitor.max_turns,
                 max_message_characters: visitor.max_message_characters,
                 keyboard: visitor.keyboard,

@@ -91,3 +91,25 @@ impl Mouth {
         self.say(format!("{CODE}{code}").as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_words_are_kept_and_all_others_handed_on() {
+        let check = |word: &[u8], expected: Heard| assert_eq!(understood(word), expected);
+        check(b"X_WICK_CODE=137", Heard::Code(137));
+        check(b"X_WICK_ID=1", Heard::Id(Pid::INIT));
+        for word in [
+            &b"READY=1\nSTATUS=x"[..],
+            b"WATCHDOG=1",
+            b"X_WICK_CODE=300",
+            b"X_WICK_ID=0",
+            b"\xff",
+            b"",
+        ] {
+            check(word, Heard::Word(word.to_owned()));
+        }
+    }
+}
