@@ -28,11 +28,7 @@ mod wipe;
 mod words;
 
 pub(crate) use shared::Parts;
-<<<<<<< HEAD
 pub use terminal::{KioskFolder, has_kiosk_pin, look_into_kiosk_folder, set_kiosk_pin};
-=======
-pub use terminal::{KioskFolder, look_into_kiosk_folder, set_kiosk_pin};
->>>>>>> origin/wip-A2
 pub use view::{
     ConfigProblem, KeyboardLayout, KeyboardMode, KioskAnswer, KioskLog, KioskModel, KioskNow,
     KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay, PinAnswer,
