@@ -137,5 +137,6 @@ async fn end_on_signal(app: AppHandle) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    kiosk::release(&app);
     app.exit(0);
 }

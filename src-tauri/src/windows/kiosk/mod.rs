@@ -14,8 +14,10 @@ use super::{GROUND, KIOSK, desk, still_caret};
 use gtk::prelude::{GtkWindowExt, ObjectExt, WidgetExt};
 use gtk::{gdk, glib};
 use life::Life;
+use std::cell::Cell;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -28,6 +30,9 @@ use tokio::sync::watch;
 
 /// How often the window looks whether it is where it belongs, beside being told of changes.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// Outputs that change do so in several steps.
+const SETTLING: Duration = Duration::from_millis(200);
 
 /// What the shell knows of its kiosk.
 #[derive(Debug)]
@@ -122,10 +127,15 @@ fn build(app: &AppHandle) -> tauri::Result<WebviewWindow> {
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_download(|_, _| false)
         .build()?;
-    window.on_window_event(|event| {
-        if let WindowEvent::CloseRequested { api, .. } = event {
-            api.prevent_close();
+    let app = app.clone();
+    window.on_window_event(move |event| match event {
+        WindowEvent::CloseRequested { api, .. } => api.prevent_close(),
+        WindowEvent::Destroyed if is_on(&app) => {
+            tracing::error!("something took the kiosk's window away; the kiosk begins anew");
+            app.state::<Shell>().again.store(true, Ordering::Relaxed);
+            app.exit(1);
         }
+        _ => {}
     });
     Ok(window)
 }
@@ -170,52 +180,72 @@ fn present(app: &AppHandle, window: &gtk::ApplicationWindow) {
         tracing::error!(%error, "the kiosk's page is not locked");
     }
     place::first(window, wanted.as_deref());
+    grab::hold(window);
     window.show_all();
     window.present();
     if let Err(error) = desk::hide(app) {
         tracing::warn!(%error, "the desk's window stays on the screen");
     }
-    grab::hold(window);
     awake::hold(window);
     follow_outputs(app, window);
 }
 
-/// Puts the window right after each change of the outputs, for as long as it is there.
+/// Puts the window right, soon after a change of the outputs and now and then, for as long as it is there.
 fn follow_outputs(app: &AppHandle, window: &gtk::ApplicationWindow) {
     let (app, weak) = (app.clone(), window.downgrade());
-    glib::timeout_add_local(LOOK, move || {
-        let Some(window) = weak.upgrade().filter(WidgetExt::is_visible) else {
+    let keep = Rc::new(move || {
+        let window = weak.upgrade();
+        let Some(window) = window else {
             return glib::ControlFlow::Break;
         };
         place::keep(&window, app.state::<Shell>().wanted().as_deref());
         glib::ControlFlow::Continue
     });
+    let soon = {
+        let keep = keep.clone();
+        move || {
+            let keep = keep.clone();
+            glib::timeout_add_local_once(SETTLING, move || {
+                keep();
+            });
+        }
+    };
+    soon();
+    if let Some(screen) = WidgetExt::screen(window) {
+        let changed = screen.connect_monitors_changed(move |_| soon());
+        let changed = Cell::new(Some(changed));
+        window.connect_destroy(move |_| {
+            if let Some(changed) = changed.take() {
+                screen.disconnect(changed);
+            }
+        });
+    }
+    glib::timeout_add_local(LOOK, move || keep());
 }
 
 /// Leaves the kiosk as the operator chose. Whoever calls has seen the PIN.
 pub(crate) async fn leave(app: &AppHandle, how: Leave) -> tauri::Result<()> {
     app.state::<Studio>().kiosk().close().await;
+    release(app);
     match how {
-        Leave::ToDesk => to_desk(app),
-        Leave::Quit => {
-            app.exit(0);
-            Ok(())
-        }
-        Leave::Restart => {
-            app.state::<Shell>().again.store(true, Ordering::Relaxed);
-            app.exit(0);
-            Ok(())
-        }
+        Leave::ToDesk => return to_desk(app),
+        Leave::Quit => {}
+        Leave::Restart => app.state::<Shell>().again.store(true, Ordering::Relaxed),
     }
+    app.exit(0);
+    Ok(())
+}
+
+/// From now on the window may go.
+pub(crate) fn release(app: &AppHandle) {
+    app.state::<Shell>().on.send_replace(false);
 }
 
 /// The desk comes first: an app without a window ends.
 fn to_desk(app: &AppHandle) -> tauri::Result<()> {
     desk::raise(app);
     app.get_webview_window(KIOSK)
-        .map_or(Ok(()), |window| window.destroy())?;
-    app.state::<Shell>().on.send_replace(false);
-    Ok(())
+        .map_or(Ok(()), |window| window.destroy())
 }
 
 /// Takes the place of this program with itself, if the kiosk is to begin anew. When all else has ended.

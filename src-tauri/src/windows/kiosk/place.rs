@@ -41,7 +41,12 @@ pub(super) fn first(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
             output.name
         );
     }
-    on(window, output);
+    if is_wayland(window) {
+        // First where the focus is, and from there to its output: sway gives no focus to a window that begins elsewhere.
+        window.fullscreen();
+    } else {
+        on(window, output);
+    }
 }
 
 /// Puts the window where it belongs, if it is not there.
@@ -52,7 +57,10 @@ pub(super) fn keep(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
     };
     if !covers(window, output) {
         tracing::info!(output = output.name, "the kiosk takes its place");
-        window.unfullscreen();
+        if !is_wayland(window) {
+            // A window manager leaves a fullscreen window where it is.
+            window.unfullscreen();
+        }
         on(window, output);
     }
 }
@@ -61,6 +69,10 @@ fn covers(window: &gtk::ApplicationWindow, output: &Output) -> bool {
     let (place, size) = (output.place, window.allocation());
     let right_size = (size.width(), size.height()) == (place.width(), place.height());
     right_size && lies_at(window, output) && seen_on(window, std::slice::from_ref(output)).is_some()
+}
+
+fn is_wayland(window: &gtk::ApplicationWindow) -> bool {
+    window.display().backend().is_wayland()
 }
 
 /// On Wayland a window does not know where it lies, and the compositor lays it right.
