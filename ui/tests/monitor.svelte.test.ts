@@ -231,13 +231,17 @@ describe("the monitor", () => {
   });
   it("lists what runs, and stops it with a click", async () => {
     const one: GenerationNow = {
-      ...{ conversation: 7, model: "SmolLM2", generated_tokens: 96, decode_tokens_per_second: 58.7 },
+      ...{ asker: { type: "conversation" as const, id: 7 }, model: "SmolLM2", generated_tokens: 96, decode_tokens_per_second: 58.7 },
       ...{ stage: { type: "decode" as const }, running_ms: 1700 },
     };
     await show(timeline([1000]), { generations: [one] });
     expect(find("running-row")?.textContent.replace(/\s+/g, " ")).toMatch(/SmolLM2writes9658.7 tok\/s1.70 s/);
     find("running-stop")!.click();
     expect(rust.stopGeneration).toHaveBeenCalledWith(7);
+    for (const view of mounted.splice(0)) void unmount(view);
+    await show(timeline([1000]), { generations: [{ ...one, asker: { type: "kiosk" } }] });
+    expect(find("running-row")?.textContent).toMatch(/Kiosk/);
+    expect(find("running-stop")).toBeNull();
   });
   it("shows a GPU with memory of its own as a second pool, an integrated one as part of the first", async () => {
     const discrete = { ...gb10, integrated: false, memory: { total_bytes: 24 * GIB, used_bytes: 6 * GIB } };

@@ -9,7 +9,7 @@ use crate::{
     LoadedModel, MemoryUse, Progress, Question, QuestionId,
 };
 use futures_util::StreamExt;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,6 +48,8 @@ enum Order {
         question: Box<Question>,
         parts: mpsc::UnboundedSender<AnswerPart>,
     },
+    /// Who waits until it is done, if anybody does.
+    Forget(Option<oneshot::Sender<()>>),
     Send(Command),
 }
 
@@ -70,6 +72,7 @@ impl Engine {
             load: None,
             running: HashMap::new(),
             asked: HashMap::new(),
+            forgetting: VecDeque::new(),
         };
         let codec = LinesCodec::new_with_max_length(MAX_LINE_BYTES);
         tokio::spawn(owner.run(FramedRead::new(from_worker, codec), inbox));
@@ -152,7 +155,15 @@ impl Engine {
     /// Lets the worker forget its KV cache: the next prompt is computed whole.
     pub fn forget_cache(&self) {
         // A worker that is gone holds no cache either.
-        let _ = self.orders.send(Order::Send(Command::ForgetCache));
+        let _ = self.orders.send(Order::Forget(None));
+    }
+
+    /// The same, and returns when what was held is overwritten, or the worker is gone.
+    pub async fn wipe_cache(&self) {
+        let (done, wiped) = oneshot::channel();
+        let _ = self.orders.send(Order::Forget(Some(done)));
+        // An owner that has ended has dropped `done`.
+        let _ = wiped.await;
     }
 
     /// What the worker says that it holds, as it changes.
@@ -265,6 +276,8 @@ struct Owner {
     load: Option<PendingLoad>,
     running: HashMap<GenerationId, mpsc::UnboundedSender<GenerationStep>>,
     asked: HashMap<QuestionId, mpsc::UnboundedSender<AnswerPart>>,
+    /// In the order in which the worker was told to forget.
+    forgetting: VecDeque<Option<oneshot::Sender<()>>>,
 }
 
 impl Owner {
@@ -290,7 +303,7 @@ impl Owner {
     }
 
     fn obey(&mut self, order: Order) {
-        if self.is_idle() && !matches!(order, Order::Send(_)) {
+        if self.is_idle() && !matches!(order, Order::Send(_) | Order::Forget(_)) {
             self.progress.send_modify(Progress::wake);
         }
         match order {
@@ -314,6 +327,10 @@ impl Owner {
             Order::Generate { id, request, steps } => {
                 self.running.insert(id, steps);
                 self.send(&Command::Generate { id, request });
+            }
+            Order::Forget(done) => {
+                self.forgetting.push_back(done);
+                self.send(&Command::ForgetCache);
             }
             Order::Send(command) => self.send(&command),
         }
@@ -348,6 +365,11 @@ impl Owner {
                 self.progress.send_modify(|progress| progress.hear(steps));
             }
             Report::Memory(memory) => drop(self.memory.send_replace(memory)),
+            Report::Forgotten => {
+                if let Some(done) = self.forgetting.pop_front().flatten() {
+                    let _ = done.send(());
+                }
+            }
             Report::Generation { id, event } => {
                 let over = matches!(event, GenerationEvent::Finished { .. });
                 self.step(id, Ok(event), over);
@@ -404,7 +426,12 @@ async fn write_lines<W: AsyncWrite + Unpin>(
     mut lines: mpsc::UnboundedReceiver<String>,
 ) {
     while let Some(line) = lines.recv().await {
-        if let Err(error) = pipe.write_all(line.as_bytes()).await {
+        let mut line = line.into_bytes();
+        let written = pipe.write_all(&line).await;
+        // What somebody wrote does not stay in freed memory longer than it must.
+        line.fill(0);
+        std::hint::black_box(&mut line);
+        if let Err(error) = written {
             tracing::debug!(%error, "the worker takes no more commands");
             return;
         }

@@ -37,7 +37,7 @@ pub enum Command {
         /// Its name.
         id: GenerationId,
     },
-    /// Forget the KV cache, so that the next prompt is computed whole.
+    /// Forget the KV cache, so that the next prompt is computed whole, and overwrite it. Answered by `Forgotten`.
     ForgetCache,
     /// Answer a question beside the generations.
     Ask {
@@ -73,6 +73,8 @@ pub enum Report {
     },
     /// The memory in use changed.
     Memory(MemoryUse),
+    /// The KV cache is forgotten and overwritten, but for what running generations hold; as often as it was ordered.
+    Forgotten,
     /// A step of a generation.
     Generation {
         /// Its name.

@@ -21,6 +21,7 @@ pub mod tokenizer;
 pub mod transcript;
 pub mod vocabulary;
 pub mod weights;
+mod wipe;
 mod worker;
 
 pub use model::Model;

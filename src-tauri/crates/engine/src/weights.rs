@@ -67,6 +67,8 @@ fn layout(length: usize) -> Option<Layout> {
 impl Drop for AlignedBytes {
     #[expect(unsafe_code, reason = "gives back what `zeroed` took")]
     fn drop(&mut self) {
+        #[cfg(test)]
+        tests::see_off(self);
         if let Some(layout) = layout(self.length) {
             // SAFETY: allocated in `zeroed` with this layout.
             unsafe { std::alloc::dealloc(self.allocation.as_ptr(), layout) }
@@ -191,8 +193,23 @@ impl Matrix {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        static LEFT_WRITTEN: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// How many buffers of this thread went back with something in them.
+    pub(crate) fn left_written() -> usize {
+        LEFT_WRITTEN.get()
+    }
+
+    pub(super) fn see_off(bytes: &AlignedBytes) {
+        let is_written = bytes.iter().any(|byte| *byte != 0);
+        LEFT_WRITTEN.set(LEFT_WRITTEN.get() + usize::from(is_written));
+    }
 
     #[test]
     fn bytes_begin_on_a_border_and_are_zeros() {

@@ -11,7 +11,7 @@ use crate::Error;
 use crate::bandwidth::Bandwidth;
 use crate::conversation::ChatEvent;
 use crate::interruption;
-use crate::meter::{Meter, Metered};
+use crate::meter::{Asker, Meter, Metered};
 use crate::models::Models;
 use crate::running::{Claim, Wish};
 use crate::slot::LoadedEngine;
@@ -192,10 +192,10 @@ impl Answer {
         engine: Arc<LoadedEngine>,
         mut generation: Generation,
     ) -> Result<Outcome, Arc<LoadedEngine>> {
-        let mut progress = Progress::new(
-            self.meter
-                .begin(self.turn.conversation, engine.model.name.clone()),
-        );
+        let asker = Asker::Conversation {
+            id: self.turn.conversation,
+        };
+        let mut progress = Progress::new(self.meter.begin(asker, engine.model.name.clone()));
         let mut save = save_interval();
         let mut seen = Wish::GoOn;
         let mut deadline = None;

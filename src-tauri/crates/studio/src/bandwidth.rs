@@ -167,6 +167,24 @@ impl Bandwidth {
     }
 }
 
+impl Bandwidth {
+    /// What the memory allows the loaded model at its present context, and what these generations reach of it; `None`
+    /// without a model, and until the bandwidth is known, which is then seen to.
+    pub(crate) fn decode_limit(&self, generations: &[GenerationNow]) -> Option<DecodeLimit> {
+        let SlotState::Loaded(engine) = self.gauges.slot.state() else {
+            return None;
+        };
+        let context = self.gauges.memory_use().context_used_tokens;
+        let known = *self.known();
+        let Some(known) = known else {
+            let bandwidth = self.clone();
+            tokio::spawn(async move { bandwidth.want(&engine.loaded).await });
+            return None;
+        };
+        Some(DecodeLimit::of(known, &engine.loaded, context)?.with(generations))
+    }
+}
+
 impl Studio {
     /// Measures anew how fast this machine reads its memory, which takes about a third of a second of all cores, and keeps
     /// that for all figures that follow. Answers that are over keep what was said of them.
@@ -187,23 +205,6 @@ impl Studio {
             (_, false) => Err(disturbed()),
         }
     }
-
-    /// What the memory allows the loaded model at its present context, and what these generations reach of it; `None`
-    /// without a model, and until the bandwidth is known, which is then seen to.
-    pub(crate) fn decode_limit(&self, generations: &[GenerationNow]) -> Option<DecodeLimit> {
-        let bandwidth = &self.inner.bandwidth;
-        let SlotState::Loaded(engine) = bandwidth.gauges.slot.state() else {
-            return None;
-        };
-        let context = bandwidth.gauges.memory_use().context_used_tokens;
-        let known = *bandwidth.known();
-        let Some(known) = known else {
-            let bandwidth = bandwidth.clone();
-            tokio::spawn(async move { bandwidth.want(&engine.loaded).await });
-            return None;
-        };
-        Some(DecodeLimit::of(known, &engine.loaded, context)?.with(generations))
-    }
 }
 
 fn disturbed() -> Error {
@@ -214,7 +215,7 @@ fn disturbed() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ConversationId;
+    use crate::Asker;
     use engine_api::{KvRead, KvReads};
     use proptest::prelude::*;
 
@@ -267,7 +268,7 @@ mod tests {
     #[test]
     fn a_share_is_told_of_one_that_decodes_alone() {
         let one = |stage, decode_tokens_per_second| GenerationNow {
-            conversation: ConversationId(1),
+            asker: Asker::Kiosk,
             model: "m".into(),
             stage,
             generated_tokens: 5,

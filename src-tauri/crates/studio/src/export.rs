@@ -46,18 +46,27 @@ impl Studio {
         let answers = self.throughput().await?;
         let written = tokio::task::spawn_blocking(move || {
             let content = match format {
-                ExportFormat::Csv => csv(&answers),
+                ExportFormat::Csv => csv(&COLUMNS, &answers),
                 ExportFormat::Json => json(&answers)?,
             };
-            let day = Local::now().format("%Y-%m-%d");
-            let stem = format!("wick-throughput-{day}");
-            let path = write_new(&folder, &stem, format.extension(), content.as_bytes());
-            let path = path.map_err(|error| unwritten(&folder, &error))?;
-            Ok(path.to_string_lossy().into_owned())
+            write_of_today(&folder, "wick-throughput", format.extension(), &content)
         });
         let broken = |error| Err(Error::internal(format!("Nothing was exported: {error}.")));
         written.await.unwrap_or_else(broken)
     }
+}
+
+/// Writes a new file whose name is `stem`, today's date and the extension; its path.
+pub(crate) fn write_of_today(
+    folder: &Path,
+    stem: &str,
+    extension: &str,
+    content: &str,
+) -> Result<String, Error> {
+    let stem = format!("{stem}-{}", Local::now().format("%Y-%m-%d"));
+    let path = write_new(folder, &stem, extension, content.as_bytes());
+    let path = path.map_err(|error| unwritten("Nothing was exported", folder, &error))?;
+    Ok(path.to_string_lossy().into_owned())
 }
 
 fn json(answers: &[AnswerThroughput]) -> Result<String, Error> {
@@ -66,17 +75,15 @@ fn json(answers: &[AnswerThroughput]) -> Result<String, Error> {
         .map_err(|error| Error::internal(format!("The export could not be made: {error}.")))
 }
 
-fn unwritten(folder: &Path, error: &io::Error) -> Error {
+/// That a folder takes no file. `what`: what was not done, as the beginning of a sentence.
+pub(crate) fn unwritten(what: &str, folder: &Path, error: &io::Error) -> Error {
     let code = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ErrorCode::DiskFull,
         _ => ErrorCode::Internal,
     };
-    let message = format!(
-        "Nothing was exported: {} takes no file ({error}).",
-        folder.display()
-    );
+    let message = format!("{what}: {} takes no file ({error}).", folder.display());
     Error::new(code, message)
-        .hint("See that this folder can be written to and has room, then export again.")
+        .hint("See that this folder can be written to and has room, then try again.")
 }
 
 /// Writes a file under a name that is not taken: `stem.extension`, else `stem (2).extension` and so on.
@@ -103,15 +110,16 @@ fn write_new(folder: &Path, stem: &str, extension: &str, content: &[u8]) -> io::
 }
 
 /// What stands in a cell.
-enum Cell {
+pub(crate) enum Cell {
     /// What somebody wrote.
     Text(String),
     Number(Option<f64>),
 }
 
-type Column = (&'static str, fn(&AnswerThroughput) -> Cell);
+/// The name of a column, and what stands in it of one thing.
+pub(crate) type Column<T> = (&'static str, fn(&T) -> Cell);
 
-const COLUMNS: [Column; 22] = [
+const COLUMNS: [Column<AnswerThroughput>; 22] = [
     ("conversation", |one| number(one.conversation.0)),
     ("title", |one| Cell::Text(one.title.clone())),
     ("message", |one| number(one.message.0)),
@@ -168,7 +176,7 @@ const COLUMNS: [Column; 22] = [
     }),
 ];
 
-fn number(value: u32) -> Cell {
+pub(crate) fn number(value: u32) -> Cell {
     Cell::Number(Some(value.into()))
 }
 
@@ -189,13 +197,13 @@ fn utc(at_ms: u64) -> String {
         .unwrap_or_default()
 }
 
-/// A header and a line for each answer. Source: RFC 4180.
-fn csv(answers: &[AnswerThroughput]) -> String {
-    let header = COLUMNS.map(|(name, _)| name.to_owned()).join(",");
-    let mut text = header + "\r\n";
-    for answer in answers {
-        let cells = COLUMNS.map(|(_, cell)| cell(answer).written());
-        text += &cells.join(",");
+/// A header and a line for each thing. Source: RFC 4180.
+pub(crate) fn csv<T>(columns: &[Column<T>], things: &[T]) -> String {
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    let mut text = names.join(",") + "\r\n";
+    for thing in things {
+        let cells = columns.iter().map(|(_, cell)| cell(thing).written());
+        text += &cells.collect::<Vec<_>>().join(",");
         text += "\r\n";
     }
     text

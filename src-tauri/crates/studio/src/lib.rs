@@ -67,10 +67,10 @@ pub use kiosk::{
 };
 pub use library::{Freed, LibraryView, library_of};
 pub use light::{Light, LightState};
-pub use meter::{GenerationNow, GenerationStage, Measured};
+pub use meter::{Asker, GenerationNow, GenerationStage, Measured};
 pub use monitor::{EventKind, MonitorEvent, MonitorNow, Span, Timeline};
 pub use paths::{Paths, machine_from_environment};
-pub use settings::{LibrarySettings, Settings, SettingsFile};
+pub use settings::{KioskSettings, LibrarySettings, Settings, SettingsFile};
 pub use startup::Startup;
 pub use status::{ModelStatus, Status, Throughput};
 pub use telemetry::{Machine, MemoryPool};
@@ -83,6 +83,7 @@ use discover::Shown;
 use downloads::Downloads;
 use guard::{Guard, Watch};
 use hub::Hub;
+use kiosk::Parts;
 use library::Newer;
 use meter::Meter;
 use models::Models;
@@ -131,6 +132,7 @@ struct Inner {
     judging: watch::Sender<u64>,
     source: EngineSource,
     telling: Telling,
+    kiosk: Kiosk,
     closing: watch::Sender<bool>,
 }
 
@@ -157,8 +159,33 @@ impl Studio {
         let settings = SettingsFile::open(&paths.data_dir);
         let guard = Guard::new(machine.clone(), settings.clone(), source.clone());
         let notices = Watch::start(guard.clone(), slot.clone(), closing_seen.clone());
-        let inner = Inner {
+        let models = Models::new(
+            paths.library_roots,
+            settings.clone(),
+            slot,
+            guard,
+            store.clone(),
+        );
+        let sampler = Sampler::new(
+            machine,
+            gauges,
+            monitor.clone(),
+            changed,
+            closing_seen.clone(),
+        );
+        let kiosk = Kiosk::new(Parts {
+            models: models.clone(),
+            meter: meter.clone(),
+            bandwidth: bandwidth.clone(),
+            sampler: sampler.clone(),
+            monitor: monitor.clone(),
+            store: store.clone(),
             settings: settings.clone(),
+            data_dir: paths.data_dir.clone(),
+            closing: closing_seen,
+        });
+        let inner = Inner {
+            settings,
             newer: Newer::default(),
             data_dir: paths.data_dir,
             hub: paths.hub.and_then(open_hub),
@@ -167,16 +194,17 @@ impl Studio {
             shown_downloads: watch::Sender::default(),
             judging: watch::Sender::default(),
             source,
-            models: Models::new(paths.library_roots, settings, slot, guard, store.clone()),
+            models,
             notices,
             store,
             opening: Mutex::default(),
             running: Running::default(),
             meter,
             bandwidth,
-            sampler: Sampler::new(machine, gauges, monitor.clone(), changed, closing_seen),
+            sampler,
             monitor,
             telling: Telling::default(),
+            kiosk,
             closing,
         };
         Self {
@@ -205,6 +233,7 @@ impl Studio {
     pub async fn shutdown(&self) {
         self.inner.closing.send_replace(true);
         let in_order = async {
+            self.inner.kiosk.close().await;
             self.inner.running.all_over().await;
             self.inner.telling.over().await;
             self.inner.models.slot().closed().await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use telemetry::{Activity, GpuReading, ProcessState, Reading, ThrottleReason};
 
 /// Steps are fractions of a second apart. Whoever makes none for this long while there is work comes no further.
-const STUCK_AFTER: Duration = Duration::from_secs(6);
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(6);
 /// A worker that gets less than this of the processor, while others have the rest of it, shares it.
 const FAIR_SHARE: f64 = 0.75;
 const UNFAIR_SHARE: f64 = 1.0 - FAIR_SHARE;

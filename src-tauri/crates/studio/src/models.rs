@@ -86,6 +86,13 @@ impl Models {
 
     async fn load(&self, id: ModelId, wish: LoadWish) -> Result<(), Error> {
         let model = self.model(id).await?;
+        let engine = self.load_unremembered(model, wish).await?;
+        self.remember(&engine);
+        Ok(())
+    }
+
+    /// Loads a model in the place of any other. What a person used last stays what it was.
+    pub(crate) async fn load_unremembered(&self, model: Model, wish: LoadWish) -> LoadResult {
         let job = if self.is_there(&model.id, wish) {
             let options = wish.as_wished();
             Job {
@@ -96,9 +103,7 @@ impl Models {
         } else {
             self.admitted(model, wish).await?
         };
-        let engine = self.slot.load(job).await?;
-        self.remember(&engine);
-        Ok(())
+        self.slot.load(job).await
     }
 
     /// The load, if the guard admits it.
@@ -166,7 +171,7 @@ impl Models {
         .await
     }
 
-    async fn all(&self) -> Result<Vec<Model>, Error> {
+    pub(crate) async fn all(&self) -> Result<Vec<Model>, Error> {
         Ok(self.look().await?.models)
     }
 
@@ -179,7 +184,7 @@ impl Models {
     }
 
     /// The model that is loaded when nobody says which, and how.
-    async fn choose(&self) -> Result<(Model, LoadWish), Error> {
+    pub(crate) async fn choose(&self) -> Result<(Model, LoadWish), Error> {
         let (last, wish) = match self.store.get() {
             Some(store) => (store.meta(LAST_MODEL).await?, store.meta(LAST_WISH).await?),
             None => (None, None),

@@ -19,8 +19,8 @@ const IDLE_PERIOD: Duration = Duration::from_secs(1);
 /// A part of the memory that changed by less is told with the next change: the strip's last digit is a tenth of a GiB.
 const VISIBLE_BYTES: u64 = 16 << 20;
 
-/// The handle to the task.
-#[derive(Debug)]
+/// The handle to the task. Clones are the same.
+#[derive(Debug, Clone)]
 pub(crate) struct Sampler {
     latest: watch::Receiver<Status>,
     pace: Pace,

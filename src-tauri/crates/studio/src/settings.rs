@@ -24,6 +24,15 @@ pub struct Settings {
     pub guard: GuardSettings,
     /// What becomes of loaded models.
     pub models: ModelsSettings,
+    /// Where the kiosk is shown. What it shows stands in its own folder.
+    pub kiosk: KioskSettings,
+}
+
+/// Where the kiosk is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KioskSettings {
+    /// The name of the output (`HDMI-1`); `None` is the one that the window is on.
+    pub display: Option<String>,
 }
 
 /// Where else models lie.
@@ -233,6 +242,16 @@ mod tests {
         settings
             .change(|settings| settings.library.folders.push("/m".into()))
             .expect("kept");
+        for display in [Some("HDMI-1".to_owned()), None] {
+            let chosen = display.clone();
+            settings
+                .change(|settings| settings.kiosk.display = chosen)
+                .expect("kept");
+            assert_eq!(
+                SettingsFile::open(folder.path()).get().kiosk.display,
+                display
+            );
+        }
         let found: Value = serde_json::from_str(&text(&folder)).expect("JSON");
         let expected = r#"{"kiosk": {"pin": 1}, "downloads": {"colour": "red"}, "library": {"folders": ["/m"]}}"#;
         assert_eq!(
@@ -251,6 +270,7 @@ mod tests {
             r#"{"downloads": {"parallel": 0}}"#,
             r#"{"models": {"idle_minutes": 1000000}}"#,
             r#"{"guard": {"reserve_bytes": "much"}}"#,
+            r#"{"kiosk": {"display": 1}}"#,
         ] {
             let folder = folder();
             fs::write(folder.path().join("settings.json"), broken).expect("a file");

@@ -40,9 +40,9 @@ fn status() -> Value {
 
 fn generations() -> Value {
     json!([
-        { "conversation": 3, "model": "Llama-3.1-8B-Instruct", "stage": { "type": "decode" }, "generated_tokens": 123,
+        { "asker": { "type": "conversation", "id": 3 }, "model": "Llama-3.1-8B-Instruct", "stage": { "type": "decode" }, "generated_tokens": 123,
             "decode_tokens_per_second": 41.26, "running_ms": 3456 },
-        { "conversation": 12, "model": "Llama-3.1-8B-Instruct",
+        { "asker": { "type": "kiosk" }, "model": "Llama-3.1-8B-Instruct",
             "stage": { "type": "prefill", "processed_tokens": 512, "total_tokens": 2048 }, "generated_tokens": 0,
             "decode_tokens_per_second": null, "running_ms": 800 }
     ])

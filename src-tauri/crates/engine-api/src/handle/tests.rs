@@ -160,6 +160,30 @@ async fn the_last_handle_closes_the_workers_input() {
 }
 
 #[tokio::test]
+async fn who_wipes_waits_for_the_worker_and_not_for_one_that_is_gone() {
+    let (engine, mut worker) = pair();
+    engine.forget_cache();
+    let mut wiped = std::pin::pin!(engine.wipe_cache());
+    let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..2 {
+        // Each order has its own answer: the first is not ours.
+        assert!(wiped.as_mut().poll(&mut nobody).is_pending());
+        assert_eq!(worker.command().await, Some(Command::ForgetCache));
+    }
+    worker.report(&Report::Forgotten).await;
+    worker.report(&Report::Progress { steps: 1 }).await;
+    let mut progress = engine.progress();
+    let heard = progress.wait_for(|progress| progress.steps == 1);
+    drop(heard.await.expect("heard"));
+    assert!(wiped.as_mut().poll(&mut nobody).is_pending());
+    worker.report(&Report::Forgotten).await;
+    wiped.await;
+    let wiped = engine.wipe_cache();
+    drop(worker);
+    wiped.await;
+}
+
+#[tokio::test]
 async fn progress_is_what_was_heard_and_when_it_moved() {
     let (engine, mut worker) = pair();
     let mut progress = engine.progress();

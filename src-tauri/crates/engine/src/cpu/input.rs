@@ -7,6 +7,7 @@
 use super::Pool;
 use super::wide::wide;
 use crate::files::TensorType;
+use crate::wipe::wipe;
 use std::sync::{Mutex, PoisonError};
 
 /// Activations that share a scale.
@@ -65,6 +66,20 @@ impl Input {
     /// How many rows.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Overwrites what was prepared.
+    pub fn wipe(&mut self) {
+        wipe(&mut self.quants);
+        let floats = [
+            &mut self.rows,
+            &mut self.scales,
+            &mut self.sums,
+            &mut self.half_sums,
+        ];
+        for buffer in floats {
+            wipe(buffer);
+        }
     }
 
     /// Bytes that it takes now.

@@ -172,4 +172,9 @@ impl Decoder {
     pub fn scratch_bytes(&self) -> u64 {
         self.scratch.bytes() as u64
     }
+
+    /// Overwrites what the last step left in its buffers. They stay as large as they are.
+    pub fn wipe_scratch(&mut self) {
+        self.scratch.wipe();
+    }
 }

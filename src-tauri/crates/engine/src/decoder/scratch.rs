@@ -7,6 +7,7 @@ use super::feed_forward::DenseWeights;
 use super::mixture::{MixtureRoom, MixtureWeights};
 use super::ops::Turns;
 use crate::cpu::Input;
+use crate::wipe::wipe;
 
 /// Numbers in each buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,23 @@ impl Scratch {
         grow(&mut self.feed_forward, sizes.feed_forward);
         grow(&mut self.logits, sizes.logits);
         grow(&mut self.per_layer, sizes.per_layer);
+    }
+
+    /// Overwrites what a step left.
+    pub(super) fn wipe(&mut self) {
+        let buffers = [
+            &mut self.residual,
+            &mut self.normed,
+            &mut self.given,
+            &mut self.mixer,
+            &mut self.feed_forward,
+            &mut self.logits,
+            &mut self.per_layer,
+        ];
+        for buffer in buffers {
+            wipe(buffer);
+        }
+        self.input.wipe();
     }
 
     /// Bytes that it takes.

@@ -8,6 +8,7 @@
 //! It deliberately knows neither tokens nor prefixes (that is the scheduler's), and computes nothing (that is `cpu`'s).
 
 use crate::weights::AlignedBytes;
+use crate::wipe::wipe;
 
 /// Positions in a page. A multiple of every vector width, small enough to share system prompts tightly.
 pub const PAGE_TOKENS: usize = 32;
@@ -123,9 +124,11 @@ impl PageStore {
         PageId(u32::try_from(self.pages.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// Gives a page's memory back; its name stays for [`Self::refill`].
+    /// Overwrites a page and gives its memory back; its name stays for [`Self::refill`].
     pub fn release(&mut self, page: PageId) {
-        self.pages[page.0 as usize] = AlignedBytes::zeroed(0);
+        let page = &mut self.pages[page.0 as usize];
+        wipe(page);
+        *page = AlignedBytes::zeroed(0);
     }
 
     /// Allocates the memory of a released page again.
@@ -165,7 +168,12 @@ impl PageStore {
     /// Copies the first `positions` positions of `from` into `to` (a page that is about to be written must be held by
     /// one sequence alone).
     pub fn copy_page(&mut self, from: PageId, to: PageId) {
-        let copy = self.pages[from.0 as usize].clone();
-        self.pages[to.0 as usize].copy_from_slice(&copy);
+        // In place: a copy beside it would stay in freed memory.
+        if let Ok([from, to]) = self
+            .pages
+            .get_disjoint_mut([from.0 as usize, to.0 as usize])
+        {
+            to.copy_from_slice(from);
+        }
     }
 }

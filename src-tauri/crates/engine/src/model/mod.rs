@@ -102,9 +102,10 @@ impl Model {
         }
     }
 
-    /// Forgets what ended generations left behind.
+    /// Forgets what ended generations left behind, and overwrites it.
     pub fn forget_cache(&mut self) {
         self.scheduler.forget_cache();
+        self.decoder.wipe_scratch();
     }
 
     /// The logits after each of these tokens (`all`) or after the last of them, one for each entry of the vocabulary.

@@ -196,7 +196,7 @@ impl Held {
         }
     }
 
-    /// Forgets everything that no running sequence holds, and gives its memory back.
+    /// Forgets everything that no running sequence holds, overwrites it and gives its memory back.
     pub(super) fn forget(&mut self) {
         self.tree.clear(&mut self.pager);
         self.snapshots.clear(&mut self.pager);

@@ -24,6 +24,7 @@ pub use snapshots::{Snapshots, state_bytes};
 
 use crate::decoder::{Chunk, RecurrentState};
 use crate::kv::{PAGE_TOKENS, PageId, PageStore};
+use crate::wipe::wipe;
 use engine_api::EngineError;
 use sequence::Sequence;
 use shares::shares;
@@ -152,13 +153,20 @@ impl Scheduler {
 
     /// Ends a sequence, waiting or running. What it computed stays as long as nobody needs the room.
     pub fn remove(&mut self, id: SequenceId) {
-        self.waiting.retain(|sequence| sequence.id != id);
+        let waits = self.waiting.iter().position(|sequence| sequence.id == id);
+        if let Some(mut waited) = waits.and_then(|at| self.waiting.remove(at)) {
+            waited.wipe_tokens();
+        }
         let Some(at) = self.running.iter().position(|sequence| sequence.id == id) else {
             return;
         };
         let mut sequence = self.running.remove(at);
         self.last_tokens = sequence.computed;
         self.leave(&mut sequence);
+        sequence.wipe_tokens();
+        if sequence.leaves_nothing {
+            self.held.pager.trim();
+        }
     }
 
     /// Pages for something that is computed beside the sequences; `None` when so many can't be had. They are to be given
@@ -237,7 +245,8 @@ impl Scheduler {
         longest.unwrap_or(self.last_tokens)
     }
 
-    /// Forgets what ended sequences left behind; what runs goes on and leaves nothing.
+    /// Forgets what ended sequences left behind, which is overwritten before its memory goes back; what runs goes on and
+    /// leaves nothing.
     pub fn forget_cache(&mut self) {
         for sequence in &mut self.running {
             sequence.leaves_nothing = true;
@@ -245,6 +254,7 @@ impl Scheduler {
             sequence.shared = 0;
         }
         self.held.forget();
+        wipe(&mut self.logits);
         self.last_tokens = 0;
     }
 

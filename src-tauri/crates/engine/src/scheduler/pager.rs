@@ -102,7 +102,7 @@ impl Pager {
         }
     }
 
-    /// Gives the memory of all free pages back to the system.
+    /// Overwrites all free pages and gives their memory back to the system.
     pub fn trim(&mut self) {
         for page in self.free.drain(..) {
             self.store.release(page);

@@ -7,6 +7,7 @@
 
 use super::pager::Pager;
 use crate::kv::{PAGE_TOKENS, PageId};
+use crate::wipe::wipe;
 use std::collections::HashMap;
 
 /// Names a node; never used again for another one.
@@ -153,9 +154,10 @@ impl PrefixTree {
         self.nodes.is_empty()
     }
 
-    /// Gives up everything.
+    /// Gives up everything, and overwrites which tokens it was.
     pub fn clear(&mut self, pager: &mut Pager) {
-        for (_, node) in self.nodes.drain() {
+        for (_, mut node) in self.nodes.drain() {
+            wipe(&mut node.tokens);
             pager.release(node.page);
         }
         self.roots.clear();

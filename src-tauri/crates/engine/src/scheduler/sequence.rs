@@ -5,8 +5,10 @@
 
 use super::held::{Start, pages_for};
 use super::prefix::NodeId;
+use super::snapshots::wipe_state;
 use crate::decoder::{Chunk, LogitsWanted, RecurrentState};
 use crate::kv::{PAGE_TOKENS, PageId};
+use crate::wipe::wipe;
 
 /// Names a sequence; a later one has a greater name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,7 +73,14 @@ impl Sequence {
         self.computed = 0;
         self.shared = 0;
         self.node = None;
-        self.state = None;
+        if let Some(mut state) = self.state.take() {
+            wipe_state(&mut state);
+        }
+    }
+
+    /// Overwrites which tokens it was.
+    pub(super) fn wipe_tokens(&mut self) {
+        wipe(&mut self.tokens);
     }
 
     /// Tokens that are not computed yet: one while it writes, more while it reads.

@@ -8,6 +8,7 @@ use super::pager::Pager;
 use super::prefix::common;
 use crate::decoder::RecurrentState;
 use crate::kv::PageId;
+use crate::wipe::wipe;
 use std::collections::HashMap;
 
 /// A position to come back to.
@@ -112,9 +113,11 @@ impl Snapshots {
         true
     }
 
-    /// Gives up everything.
+    /// Gives up everything, and overwrites it.
     pub fn clear(&mut self, pager: &mut Pager) {
-        for snapshot in self.list.drain(..) {
+        for mut snapshot in self.list.drain(..) {
+            wipe(&mut snapshot.tokens);
+            wipe_state(&mut snapshot.state);
             release(&snapshot, pager);
         }
     }
@@ -144,6 +147,12 @@ impl Snapshots {
         self.list.len()
     }
 
+    /// Tokens of all of them.
+    #[cfg(test)]
+    pub(super) fn tokens(&self) -> usize {
+        self.list.iter().map(Snapshot::length).sum()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -154,6 +163,13 @@ impl Snapshots {
 pub fn state_bytes(state: &RecurrentState) -> u64 {
     let elements: usize = state.layers.iter().map(Vec::len).sum();
     (elements * size_of::<f32>()) as u64
+}
+
+/// Overwrites all buffers of a state.
+pub(super) fn wipe_state(state: &mut RecurrentState) {
+    for layer in &mut state.layers {
+        wipe(layer);
+    }
 }
 
 fn release(snapshot: &Snapshot, pager: &mut Pager) {

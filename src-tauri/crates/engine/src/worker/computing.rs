@@ -259,6 +259,7 @@ impl Computing {
             model.forget_cache();
             self.memory.tell(model.memory(), &self.outbox);
         }
+        self.outbox.send(&Report::Forgotten);
     }
 
     fn ask(&mut self, asked: Box<Asked>) {

@@ -72,7 +72,7 @@ fn a_line_has_every_figure_under_its_name() {
         energy_joules_per_token: Some(0.25),
         limit_share: None,
     });
-    let lines = read(&csv(&[one, answer(None, None)]));
+    let lines = read(&csv(&COLUMNS, &[one, answer(None, None)]));
     let cell = |line: usize, name: &str| {
         let column = lines[0].iter().position(|header| header == name);
         lines[line][column.expect("a column")].clone()
@@ -97,7 +97,7 @@ fn a_line_has_every_figure_under_its_name() {
 proptest! {
     #[test]
     fn any_title_stays_in_its_cell_and_starts_no_formula(title in "(?s).{0,40}") {
-        let lines = read(&csv(&[titled(&title), titled("end")]));
+        let lines = read(&csv(&COLUMNS, &[titled(&title), titled("end")]));
         prop_assert_eq!(lines.len(), 3);
         for line in &lines {
             prop_assert_eq!(line.len(), COLUMNS.len());
@@ -130,9 +130,13 @@ fn a_file_that_is_there_is_never_overwritten() {
 fn a_folder_that_takes_no_file_is_told() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let error = write_new(file.path(), "w", "csv", b"x").expect_err("no folder");
-    let told = unwritten(file.path(), &error);
+    let told = unwritten("Nothing was exported", file.path(), &error);
     assert_eq!(told.code, ErrorCode::Internal);
     assert!(told.hint.is_some());
-    let full = unwritten(file.path(), &ErrorKind::StorageFull.into());
+    let full = unwritten(
+        "Nothing was exported",
+        file.path(),
+        &ErrorKind::StorageFull.into(),
+    );
     assert_eq!(full.code, ErrorCode::DiskFull);
 }

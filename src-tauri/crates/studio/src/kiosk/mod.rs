@@ -1,9 +1,31 @@
 //! The kiosk: an attract loop and visitors, each of whom leaves nothing behind.
 //!
-//! SKELETON: signatures only.
+//! [`Kiosk`] owns all facts of it; the page shows them. It knows no window. `visit.rs` is one visitor, `phase.rs` the clock
+//! that wipes, `wipe.rs` how, `answer.rs` writes, `ready.rs` sees to it that a model is there.
+//!
+//! Invariants: what a visitor says lives in memory alone, and is overwritten, there and in the worker, before the next one
+//! comes; a call in the name of a visitor who is gone touches nobody else; no error's text reaches a visitor.
 
+mod answer;
+mod config;
+mod folder;
+mod log;
+mod operator;
+mod phase;
+mod pin;
+mod readings;
+mod ready;
+mod scene;
+mod scenes;
+mod shared;
+mod upkeep;
 mod view;
+mod visit;
+mod visitor;
+mod wipe;
+mod words;
 
+pub(crate) use shared::Parts;
 pub use view::{
     ConfigProblem, KeyboardLayout, KeyboardMode, KioskAnswer, KioskLog, KioskModel, KioskNow,
     KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay, PinAnswer,
@@ -11,126 +33,153 @@ pub use view::{
 };
 
 use crate::{Error, Studio};
-use hub::ModelId;
-use std::path::PathBuf;
+use shared::{Open, Shared};
+use std::future::Future;
+use std::sync::Arc;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-fn not_yet<T>() -> Result<T, Error> {
-    Err(Error::internal("The kiosk is not built yet."))
-}
+#[cfg(doc)]
+use crate::ErrorCode;
 
 /// A handle to the kiosk. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Kiosk {
-    studio: Studio,
+    inner: Arc<Shared>,
 }
 
 impl Studio {
     /// The kiosk.
     pub fn kiosk(&self) -> Kiosk {
-        Kiosk {
-            studio: self.clone(),
-        }
+        self.inner.kiosk.clone()
     }
 }
 
 impl Kiosk {
-    /// Turns it on: what `kiosk.toml` says holds, the first allowed model gets loaded. Without a PIN it is refused.
-    pub async fn open(&self) -> Result<(), Error> {
-        let _ = &self.studio;
-        not_yet()
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            inner: Arc::new(Shared::new(parts)),
+        }
     }
-    /// Turns it off. A visitor is wiped. Returns when that is done.
-    pub async fn close(&self) {}
+
+    /// Turns it on: what `kiosk.toml` says holds, the first allowed model gets loaded. That it is on is fine.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidRequest`] without a PIN; [`ErrorCode::Cancelled`] when the app closes.
+    pub async fn open(&self) -> Result<(), Error> {
+        let _turn = self.inner.turn.lock().await;
+        if *self.inner.parts.closing.borrow() {
+            return Err(Error::closing());
+        }
+        if self.is_open() {
+            return Ok(());
+        }
+        if !self.inner.pin.has_pin() {
+            return Err(Error::invalid(
+                "Set a PIN first: without one there would be no way out of the kiosk.",
+            ));
+        }
+        let folder = self.inner.look_at_folder().await?;
+        let mut tasks = JoinSet::new();
+        self.spawn(&mut tasks, self.clone().keep_time());
+        self.spawn(&mut tasks, self.clone().keep_ready(folder.subscribe()));
+        self.spawn(&mut tasks, self.clone().keep_reading());
+        self.spawn(&mut tasks, self.clone().follow(folder.subscribe()));
+        self.inner.state().open = Some(Open { folder, tasks });
+        self.inner.publish();
+        tracing::info!("the kiosk is open");
+        Ok(())
+    }
+
+    /// Turns it off. A visitor is wiped. Returns when that is done. That it is off is fine.
+    pub async fn close(&self) {
+        let _turn = self.inner.turn.lock().await;
+        if !self.is_open() {
+            return;
+        }
+        self.wipe_now(SessionEnd::Closed).await;
+        self.inner.end_scene();
+        self.lock();
+        let open = self.inner.state().open.take();
+        if let Some(mut open) = open {
+            open.tasks.shutdown().await;
+        }
+        self.inner.unready();
+        self.inner.publish();
+        tracing::info!("the kiosk is closed");
+    }
+
     /// Whether it is on.
     pub fn is_open(&self) -> bool {
-        false
+        self.inner.state().open.is_some()
     }
+
     /// All that the page shows.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Cancelled`] while it is off; what the library says.
     pub async fn view(&self) -> Result<KioskView, Error> {
-        not_yet()
+        let in_force = self.inner.in_force()?;
+        let config = in_force.config.clone();
+        let models = self.inner.allowed(&config).await?.found;
+        let visitor = &config.visitor;
+        let state = self.inner.state();
+        let visit = state.visit.as_ref();
+        Ok(KioskView {
+            version: in_force.version,
+            motto: config.motto.clone(),
+            scenes: config.scenes.clone(),
+            visitor: VisitorView {
+                greeting: visitor.greeting.clone(),
+                cards: visitor.cards.clone(),
+                models: models.iter().map(|wanted| wanted.named()).collect(),
+                max_turns: visitor.max_turns,
+                max_message_characters: visitor.max_message_characters,
+                keyboard: visitor.keyboard,
+                layout: visitor.layout,
+            },
+            overlay: config.overlay,
+            now: self.inner.now_of(&state),
+            visit: visit.map(|visit| visit.view(visitor.max_turns)),
+        })
     }
+
     /// What is going on, as it changes.
     pub fn subscribe(&self) -> watch::Receiver<KioskNow> {
-        unimplemented!("skeleton")
+        self.inner.now.subscribe()
     }
-    /// The machine's figures, as they change.
+
+    /// The machine's figures, as they change, at most four times a second and only while it is on.
     pub fn subscribe_readings(&self) -> watch::Receiver<KioskReadings> {
-        unimplemented!("skeleton")
+        self.inner.readings.subscribe()
     }
+
     /// A picture of the folder as a `data:` address.
-    pub async fn picture(&self, _name: String) -> Result<String, Error> {
-        not_yet()
+    ///
+    /// # Errors
+    /// [`ErrorCode::Cancelled`] while it is off, [`ErrorCode::NotFound`], [`ErrorCode::InvalidRequest`] for what is no
+    /// picture of the folder.
+    pub async fn picture(&self, name: String) -> Result<String, Error> {
+        let folder = self.inner.folder()?;
+        shared::blocking(move || folder.picture(&name)).await?
     }
-    /// The answer to a live scene's prompt. Ends when a visitor comes.
-    pub async fn play(
-        &self,
-        _scene: u32,
-        _sink: impl Fn(KioskAnswer) + Send + Sync + 'static,
-    ) -> Result<(), Error> {
-        not_yet()
+
+    /// Tells of each new form of `kiosk.toml`.
+    async fn follow(self, mut in_force: watch::Receiver<Arc<folder::InForce>>) {
+        while in_force.changed().await.is_ok() {
+            self.inner.publish();
+            self.inner.stir.notify_one();
+        }
     }
-    /// A visitor is there; the one who is there already if so.
-    pub async fn begin(&self) -> Result<VisitId, Error> {
-        not_yet()
-    }
-    /// The visitor is still there.
-    pub async fn touched(&self, _visit: VisitId) -> Result<(), Error> {
-        not_yet()
-    }
-    /// The visitor says something. Returns when the answer is over.
-    pub async fn say(
-        &self,
-        _visit: VisitId,
-        _text: String,
-        _sink: impl Fn(KioskAnswer) + Send + Sync + 'static,
-    ) -> Result<(), Error> {
-        not_yet()
-    }
-    /// Stops the answer.
-    pub async fn stop(&self, _visit: VisitId) -> Result<(), Error> {
-        not_yet()
-    }
-    /// Another of the allowed models; the conversation stays.
-    pub async fn choose_model(&self, _visit: VisitId, _model: ModelId) -> Result<(), Error> {
-        not_yet()
-    }
-    /// Wipes the visitor and goes back to the loop. Returns when nothing is left.
-    pub async fn start_over(&self, _visit: VisitId) -> Result<(), Error> {
-        not_yet()
-    }
-    /// Looks at a PIN.
-    pub async fn try_pin(&self, _pin: String) -> Result<PinAnswer, Error> {
-        not_yet()
-    }
-    /// Whether the operator is in; each call that needs it asks.
-    pub fn check_unlocked(&self) -> Result<(), Error> {
-        not_yet()
-    }
-    /// The operator is out again.
-    pub fn lock(&self) {}
-    /// What Settings shows.
-    pub async fn setup(&self) -> Result<KioskSetup, Error> {
-        not_yet()
-    }
-    /// Sets the PIN: 4 to 12 digits.
-    pub async fn set_pin(&self, _pin: String) -> Result<(), Error> {
-        not_yet()
-    }
-    /// Chooses the output.
-    pub fn set_display(&self, _display: Option<String>) -> Result<(), Error> {
-        not_yet()
-    }
-    /// Writes the scenes that come with Wick into the folder, to be edited. What is there is left alone.
-    pub async fn make_folder(&self) -> Result<KioskSetup, Error> {
-        not_yet()
-    }
-    /// The sessions of the last days.
-    pub async fn log(&self, _days: u32) -> Result<KioskLog, Error> {
-        not_yet()
-    }
-    /// Writes all sessions into a new CSV file in this folder; its path.
-    pub async fn export_log(&self, _folder: PathBuf) -> Result<String, Error> {
-        not_yet()
+
+    /// Runs something until the kiosk or the app closes.
+    fn spawn(&self, tasks: &mut JoinSet<()>, task: impl Future<Output = ()> + Send + 'static) {
+        let mut closing = self.inner.parts.closing.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = crate::closed(&mut closing) => {}
+                () = task => {}
+            }
+        });
     }
 }

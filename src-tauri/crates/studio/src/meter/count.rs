@@ -3,8 +3,7 @@
 
 use super::energy::{Energy, MOST_GAP};
 use super::steps::Steps;
-use super::{GenerationNow, GenerationStage, Measured};
-use crate::ConversationId;
+use super::{Asker, GenerationNow, GenerationStage, Measured};
 use engine_api::Timings;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -33,7 +32,7 @@ pub(super) struct Power {
 
 #[derive(Debug)]
 pub(super) struct One {
-    pub(super) conversation: ConversationId,
+    pub(super) asker: Asker,
     pub(super) model: String,
     pub(super) began: Instant,
     pub(super) stage: GenerationStage,
@@ -79,7 +78,7 @@ impl One {
     pub(super) fn at(&self, now: Instant) -> GenerationNow {
         let running = now.saturating_duration_since(self.began);
         GenerationNow {
-            conversation: self.conversation,
+            asker: self.asker,
             model: self.model.clone(),
             stage: self.stage,
             generated_tokens: self.tokens,

@@ -24,8 +24,8 @@ use tokio::sync::Notify;
 /// A generation that runs or waits for its turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct GenerationNow {
-    /// Where its answer is written.
-    pub conversation: ConversationId,
+    /// For whom it is.
+    pub asker: Asker,
     /// The name of the model that writes it.
     pub model: String,
     /// How far it is.
@@ -37,6 +37,19 @@ pub struct GenerationNow {
     /// Since it was sent to the engine, in milliseconds.
     #[specta(type = u32)]
     pub running_ms: u64,
+}
+
+/// For whom something is generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Asker {
+    /// For an answer in a conversation.
+    Conversation {
+        /// Which.
+        id: ConversationId,
+    },
+    /// For a visitor, or a scene, of the kiosk: what it says is nobody else's business.
+    Kiosk,
 }
 
 /// How far a generation is.
@@ -80,7 +93,7 @@ impl Meter {
     }
 
     /// A generation begins.
-    pub(crate) fn begin(&self, conversation: ConversationId, model: String) -> Metered {
+    pub(crate) fn begin(&self, asker: Asker, model: String) -> Metered {
         let mut count = self.count();
         if count.running.is_empty() {
             count.together = Steps::default();
@@ -89,7 +102,7 @@ impl Meter {
         count.begun += 1;
         let number = count.begun;
         let one = One {
-            conversation,
+            asker,
             model,
             began: Instant::now(),
             stage: GenerationStage::Queued,

@@ -1,11 +1,18 @@
 //! What a meter tells, on a clock of its own.
 
 use super::*;
+use crate::ConversationId;
 use std::time::Duration;
+
+fn chat(id: u32) -> Asker {
+    Asker::Conversation {
+        id: ConversationId(id),
+    }
+}
 
 fn running() -> (Meter, Metered, Instant) {
     let meter = Meter::new(Arc::default());
-    let metered = meter.begin(ConversationId(1), "m".into());
+    let metered = meter.begin(chat(1), "m".into());
     (meter, metered, Instant::now())
 }
 
@@ -43,7 +50,7 @@ fn too_little_time_and_no_generation_have_no_rate() {
     assert_eq!(meter.rate(start + ms(200)), Some(10.0));
     drop(generation);
     assert_eq!(meter.rate(start + ms(200)), None);
-    let mut next = meter.begin(ConversationId(2), "m".into());
+    let mut next = meter.begin(chat(2), "m".into());
     next.tokens(1, start + ms(300));
     assert_eq!(
         meter.rate(start + ms(500)),
@@ -55,7 +62,7 @@ fn too_little_time_and_no_generation_have_no_rate() {
 #[test]
 fn one_event_may_stand_for_several_tokens_and_two_generations_add_up() {
     let (meter, mut first, start) = running();
-    let mut second = meter.begin(ConversationId(2), "m".into());
+    let mut second = meter.begin(chat(2), "m".into());
     first.tokens(3, start);
     second.tokens(4, start + ms(500));
     first.tokens(7, start + ms(500));
@@ -65,14 +72,17 @@ fn one_event_may_stand_for_several_tokens_and_two_generations_add_up() {
 #[test]
 fn each_generation_is_told_with_its_stage_and_its_rate() {
     let (meter, mut first, start) = running();
-    let mut second = meter.begin(ConversationId(2), "n".into());
+    let mut second = meter.begin(Asker::Kiosk, "n".into());
     let stages = |now| {
         let told = meter.generations(now).into_iter();
-        let told = told.map(|one| (one.conversation.0, one.stage, one.decode_tokens_per_second));
+        let told = told.map(|one| (one.asker, one.stage, one.decode_tokens_per_second));
         told.collect::<Vec<_>>()
     };
     let (queued, decode) = (GenerationStage::Queued, GenerationStage::Decode);
-    assert_eq!(stages(start), [(1, queued, None), (2, queued, None)]);
+    assert_eq!(
+        stages(start),
+        [(chat(1), queued, None), (Asker::Kiosk, queued, None)]
+    );
     second.prefill(20, 80, start);
     first.tokens(1, start);
     first.tokens(6, start + ms(500));
@@ -80,10 +90,10 @@ fn each_generation_is_told_with_its_stage_and_its_rate() {
         processed_tokens: 20,
         total_tokens: 80,
     };
-    let expected = [(1, decode, Some(10.0)), (2, prefill, None)];
+    let expected = [(chat(1), decode, Some(10.0)), (Asker::Kiosk, prefill, None)];
     assert_eq!(stages(start + ms(500)), expected);
     drop(first);
-    assert_eq!(stages(start + ms(500)), [(2, prefill, None)]);
+    assert_eq!(stages(start + ms(500)), [(Asker::Kiosk, prefill, None)]);
 }
 
 /// Timings of an answer of this many tokens.
@@ -141,8 +151,8 @@ fn power_that_is_not_known_at_some_moment_is_none() {
 #[test]
 fn generations_that_run_together_share_the_power_and_have_no_limit_of_their_own() {
     let (meter, mut first, start) = running();
-    let mut second = meter.begin(ConversationId(2), "m".into());
-    let waiting = meter.begin(ConversationId(3), "m".into());
+    let mut second = meter.begin(chat(2), "m".into());
+    let waiting = meter.begin(chat(3), "m".into());
     meter.power(Some(60.0), start);
     first.tokens(1, start);
     meter.power(Some(60.0), start + ms(1000));

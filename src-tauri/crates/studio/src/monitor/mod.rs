@@ -90,6 +90,11 @@ impl Monitor {
         self.keep(minute);
     }
 
+    /// What the machine told last.
+    pub(crate) fn reading(&self) -> Arc<Reading> {
+        self.kept().reading.clone()
+    }
+
     /// Whether somebody looks at the timeline.
     pub(crate) fn is_looked_at(&self) -> bool {
         let looked = self.kept().looked;
@@ -140,7 +145,7 @@ impl Studio {
     /// What is going on now.
     pub fn monitor_now(&self) -> MonitorNow {
         let generations = self.inner.meter.generations(Instant::now());
-        let limit = self.decode_limit(&generations);
+        let limit = self.inner.bandwidth.decode_limit(&generations);
         let kept = self.inner.monitor.kept();
         MonitorNow {
             reading: Reading::clone(&kept.reading),

@@ -9,6 +9,7 @@ mod answers;
 mod conversations;
 mod downloads;
 mod inspect;
+mod kiosk;
 mod messages;
 mod readings;
 mod row;

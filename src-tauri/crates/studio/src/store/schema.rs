@@ -13,7 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x5749_434b;
 pub(crate) const KNOWN_VERSION: u32 = STEPS.len() as u32;
 
 /// Step `n` leads from version `n` to `n + 1`.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     // `head_message_id` is the tip of the shown branch. `AUTOINCREMENT`, so that a late write can never meet a new row
     // that got an old number. Parents don't cascade: SQLite would recurse once for each message of a conversation, and
     // it ends that at 1,000.
@@ -81,6 +81,19 @@ const STEPS: [&str; 5] = [
     ) STRICT;",
     // What was measured of an answer beside its timings: JSON, since nobody asks for a part of it.
     "ALTER TABLE messages ADD COLUMN measured TEXT;",
+    // The visitors of the kiosk: how long, how much, how fast, and nothing that was said. There is one at a time, so that
+    // the moment of its begin names it.
+    "CREATE TABLE kiosk_sessions (
+        began_at_ms INTEGER PRIMARY KEY,
+        duration_ms INTEGER NOT NULL,
+        ended TEXT NOT NULL,
+        model TEXT,
+        turns INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        decode_tokens_per_second REAL,
+        ttft_ms REAL,
+        faults INTEGER NOT NULL
+    ) STRICT;",
 ];
 
 /// Brings an open database to [`KNOWN_VERSION`], each step in a transaction of its own.

@@ -1,7 +1,7 @@
 //! Databases of other versions, broken ones, and those that a crash leaves.
 
 use super::{Desk, Place, last, last_state, lines, listing, soon};
-use crate::{ErrorCode, MessageState, Startup};
+use crate::{ErrorCode, KioskSession, MessageState, SessionEnd, Startup};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     let database = Connection::open(&path).expect("a database");
     database
         .execute_batch(
-            "DROP TABLE downloads; DROP TABLE model_uses; DROP TABLE minutes; DROP TABLE events;
+            "DROP TABLE downloads; DROP TABLE model_uses; DROP TABLE minutes; DROP TABLE events; DROP TABLE kiosk_sessions;
             ALTER TABLE messages DROP COLUMN reasoning; ALTER TABLE messages DROP COLUMN measured; PRAGMA user_version = 1",
         )
         .expect("the first version");
@@ -80,6 +80,32 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     let conversation = desk.conversation(list[0].id).await;
     assert_eq!(lines(&conversation), ["user: one", "assistant: ONE"]);
     assert_eq!(last(&conversation).reasoning, "");
+}
+
+#[tokio::test]
+async fn a_database_from_before_the_kiosk_gets_its_table_and_keeps_the_rest() {
+    let place = used_place().await;
+    let path = place.path("data/wick.db");
+    let database = Connection::open(&path).expect("a database");
+    let before = "DROP TABLE kiosk_sessions; PRAGMA user_version = 5";
+    database.execute_batch(before).expect("the version before");
+    drop(database);
+    let desk = place.desk().await;
+    let store = desk.studio.store().expect("a store");
+    let session = KioskSession {
+        began_at_ms: 1,
+        duration_ms: 2,
+        ended: SessionEnd::Idle,
+        model: Some("alpha".into()),
+        turns: 3,
+        tokens: 4,
+        decode_tokens_per_second: Some(5.0),
+        ttft_ms: None,
+        faults: 6,
+    };
+    store.note_kiosk_session(session.clone());
+    assert_eq!(store.kiosk_sessions(0).await.expect("read"), [session]);
+    assert_eq!(desk.studio.conversations().await.expect("a list").len(), 1);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use super::words::{count, percent, rate, shown};
 use super::{Rates, Seen, Tone};
 use crate::figures;
 use studio::{
-    GenerationNow, GenerationStage, Light, LightState, MemoryPool, ModelStatus, Status, Throughput,
-    Timings,
+    Asker, GenerationNow, GenerationStage, Light, LightState, MemoryPool, ModelStatus, Status,
+    Throughput, Timings,
 };
 
 /// A bar of the speed stands for so many seconds.
@@ -167,7 +167,10 @@ fn bars(rates: &Rates, width: u16) -> Option<Row> {
 }
 
 fn generation(generation: &GenerationNow) -> Row {
-    let row = Row::named(format!("Chat {}", generation.conversation.0));
+    let row = Row::named(match generation.asker {
+        Asker::Conversation { id } => format!("Chat {}", id.0),
+        Asker::Kiosk => "Kiosk".into(),
+    });
     let since = figures::milliseconds(figures::as_f64(generation.running_ms));
     let model = shown(&generation.model);
     let (words, tone) = match generation.stage {

@@ -3,6 +3,8 @@
 mod desk;
 
 use super::{Scheduler, pages_for};
+use crate::weights::tests::left_written;
+use crate::wipe::tests::wiped_bytes;
 use desk::{Desk, Wish, alone};
 use engine_api::EngineError;
 use proptest::prelude::*;
@@ -104,6 +106,28 @@ fn what_runs_while_the_cache_is_forgotten_leaves_nothing() {
         assert_eq!(desk.scheduler.held.pager.held(), 0);
         assert_eq!(desk.answer(&prompt(3, 200), 40).reused, 0);
         nothing_leaks(&mut desk.scheduler);
+    }
+}
+
+#[test]
+fn what_is_forgotten_is_overwritten_before_its_memory_goes_back() {
+    for recurrent in [false, true] {
+        let mut desk = Desk::new(4, 100, recurrent);
+        desk.answer(&prompt(3, 75), 20);
+        // One that ends only afterwards, and one that begins where the first one was.
+        desk.ask(wish(prompt(3, 200), 40)).expect("it fits");
+        desk.step(64);
+        let (left, wiped) = (left_written(), wiped_bytes());
+        let held = desk.scheduler.held.bytes();
+        let tokens = desk.scheduler.held.snapshots.tokens() * size_of::<u32>();
+        desk.scheduler.forget_cache();
+        let given_back = held - desk.scheduler.held.bytes();
+        assert!(given_back > 0, "{recurrent}");
+        let expected = usize::try_from(given_back).expect("small") + tokens;
+        assert!(wiped_bytes() - wiped >= expected, "{recurrent}");
+        desk.finish(64);
+        assert_eq!(desk.scheduler.cache_bytes(), 0, "{recurrent}");
+        assert_eq!(left_written(), left, "{recurrent}");
     }
 }
 
