@@ -30,7 +30,7 @@ pub(super) fn hold(window: &gtk::ApplicationWindow) {
     });
     let weak = window.downgrade();
     glib::timeout_add_local(LOOK, move || {
-        let Some(window) = weak.upgrade() else {
+        let Some(window) = weak.upgrade().filter(WidgetExt::is_visible) else {
             return ControlFlow::Break;
         };
         if !held.get() {

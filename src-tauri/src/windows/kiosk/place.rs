@@ -93,3 +93,40 @@ pub(super) fn seen_on<'a>(
         .iter()
         .find(|output| output.place == monitor.geometry())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(name: &str, is_primary: bool) -> Output {
+        Output {
+            number: 0,
+            name: name.into(),
+            description: None,
+            place: gdk::Rectangle::new(0, 0, 1920, 1080),
+            scale: 2.0,
+            is_primary,
+        }
+    }
+
+    #[test]
+    fn there_is_always_an_output_while_there_is_one() {
+        let both = [output("eDP-1", false), output("HDMI-1", true)];
+        for (outputs, wanted, expected) in [
+            (&both[..], Some("eDP-1"), Some("eDP-1")),
+            (&both, Some("HDMI-1"), Some("HDMI-1")),
+            (&both, Some("DP-9"), Some("HDMI-1")),
+            (&both, None, Some("HDMI-1")),
+            (&both[..1], Some("HDMI-1"), Some("eDP-1")),
+            (&[], Some("HDMI-1"), None),
+        ] {
+            let chosen = choose(outputs, wanted).map(|output| output.name.as_str());
+            assert_eq!(chosen, expected, "{wanted:?} of {}", outputs.len());
+        }
+    }
+
+    #[test]
+    fn an_output_has_its_own_pixels() {
+        assert_eq!(output("HDMI-1", true).pixels(), (3840, 2160));
+    }
+}
