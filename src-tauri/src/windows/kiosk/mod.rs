@@ -20,7 +20,7 @@ use super::KIOSK;
 use gtk::gdk;
 use life::Life;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use studio::{Error, KioskPhase, Studio, VisitId};
 use tauri::{AppHandle, Manager};
 use tokio::sync::watch;
@@ -46,6 +46,8 @@ pub(crate) struct Shell {
     wanted: Mutex<Option<String>>,
     /// Whether the program begins anew when it ends.
     again: AtomicBool,
+    /// How often its window was built.
+    openings: AtomicU32,
     life: Life,
 }
 
@@ -57,6 +59,7 @@ impl Shell {
             asked_for: Mutex::default(),
             wanted: Mutex::default(),
             again: AtomicBool::default(),
+            openings: AtomicU32::default(),
             life: Life::new(),
         }
     }
@@ -95,6 +98,10 @@ impl Shell {
 
     fn wanted(&self) -> Option<String> {
         self.wanted.lock().ok()?.clone()
+    }
+
+    fn count_opening(&self) -> u32 {
+        self.openings.fetch_add(1, Ordering::Relaxed)
     }
 
     fn begin_anew_at_end(&self) {

@@ -19,19 +19,24 @@ const SETTLING: Duration = Duration::from_millis(200);
 
 /// Builds the window, hidden.
 pub(super) fn build(app: &AppHandle) -> tauri::Result<()> {
-    let window = WebviewWindowBuilder::new(app, KIOSK, WebviewUrl::App("kiosk.html".into()))
+    let mut window = WebviewWindowBuilder::new(app, KIOSK, WebviewUrl::App("kiosk.html".into()))
         .title("Wick")
         .visible(false)
         .decorations(false)
         .skip_taskbar(true)
         .background_color(GROUND)
-        .incognito(!is_automated())
         .devtools(false)
         .zoom_hotkeys_enabled(false)
         .on_navigation(is_page)
         .on_new_window(|_, _| NewWindowResponse::Deny)
-        .on_download(|_, _| false)
-        .build()?;
+        .on_download(|_, _| false);
+    if !is_automated() {
+        // In private mode nothing is written there. But Tauri serves its pages to the first window with such a folder only.
+        let folder = format!("kiosk-{}", app.state::<Shell>().count_opening());
+        let folder = app.path().app_local_data_dir()?.join(folder);
+        window = window.incognito(true).data_directory(folder);
+    }
+    let window = window.build()?;
     let app = app.clone();
     window.on_window_event(move |event| match event {
         WindowEvent::CloseRequested { api, .. } => api.prevent_close(),
@@ -45,7 +50,7 @@ pub(super) fn build(app: &AppHandle) -> tauri::Result<()> {
     Ok(())
 }
 
-/// Whether a test's WebDriver is at the controls: it can't reach a page in `WebKit`'s private mode.
+/// Whether a test's `WebDriver` is at the controls: it can't reach a page in `WebKit`'s private mode.
 fn is_automated() -> bool {
     std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_some_and(|value| value == "true")
 }
