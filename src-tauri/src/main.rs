@@ -75,25 +75,25 @@ fn show(order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
         .invoke_handler(windows::gate::guarded(bindings.invoke_handler()))
         .setup(move |app| {
             bindings.mount_events(app);
-            start(app.handle(), order, studio, instance)?;
+            start(app.handle(), order, &studio, instance)?;
             Ok(())
         })
         .build(tauri::generate_context!())?;
     app.run(|app, event| {
         if matches!(event, RunEvent::Exit) {
             tauri::async_runtime::block_on(app.state::<Studio>().shutdown());
-            kiosk::begin_anew_if_asked(app);
+            kiosk::end(app);
         }
     });
     Ok(())
 }
 
-fn start(app: &AppHandle, order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
+fn start(app: &AppHandle, order: Order, studio: &Studio, instance: Instance) -> tauri::Result<()> {
     app.manage(studio.clone());
     app.manage(commands::chat::Asked::default());
     app.manage(kiosk::Shell::new());
-    tell::everything(app, &studio);
-    tauri::async_runtime::spawn(studio.tell_readings());
+    tell::everything(app, studio);
+    tauri::async_runtime::spawn(studio.clone().tell_readings());
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
     instance.on_second_start({
         let app = app.clone();
@@ -116,7 +116,7 @@ fn second_start(app: &AppHandle, order: Order) -> Result<(), String> {
             tauri::async_runtime::block_on(kiosk::open(app, display)).map_err(|error| error.message)
         }
         // A stranger's screen stays a stranger's screen.
-        _ if kiosk::is_on(app) => Ok(()),
+        _ if app.state::<kiosk::Shell>().is_on() => Ok(()),
         _ => {
             windows::desk::raise(app);
             Ok(())
@@ -137,5 +137,6 @@ async fn end_on_signal(app: AppHandle) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    app.state::<kiosk::Shell>().release();
     app.exit(0);
 }
