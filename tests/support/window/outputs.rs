@@ -23,7 +23,8 @@ impl Screen {
         if self.sway.is_some() {
             area_in_sway(&self.tell("swaymsg", &["-r", "-t", "get_outputs"]), name)
         } else {
-            area_in_x(&self.tell("xrandr", &["--current"]), name)
+            // Without `--current`: asked so, the server looks at its cables, and tells those who listen.
+            area_in_x(&self.tell("xrandr", &["--query"]), name)
         }
     }
 

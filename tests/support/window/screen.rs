@@ -129,7 +129,15 @@ impl Screen {
         fs::create_dir(&folder).expect("a folder");
         let mut command = compositor("cage", "x11", &folder, home);
         // It ends with its program; the app comes later and from outside, as often as the test wants.
-        command.args(["-d", "--", "sleep", "infinity"]);
+        command.args([
+            "-d",
+            "--",
+            "setpriv",
+            "--pdeathsig",
+            "KILL",
+            "sleep",
+            "infinity",
+        ]);
         command.envs(screen.x11.as_ref().map(|name| ("DISPLAY", name)));
         let socket = folder.join("wayland-0");
         let server = Server::start(command, &socket).await;
