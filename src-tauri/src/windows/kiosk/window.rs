@@ -2,7 +2,7 @@
 //!
 //! *Invariant:* it shows the kiosk's page and no other, and nobody but [`super::leave`] closes it.
 
-use super::{Screen, Shell, awake, grab, life, lock, place};
+use super::{Screen, Shell, awake, grab, life, lock, place, set};
 use crate::windows::{DESK, GROUND, KIOSK, desk, displays, still_caret};
 use gtk::glib::{self, ControlFlow};
 use gtk::prelude::{GtkWindowExt, ObjectExt, WidgetExt};
@@ -31,9 +31,11 @@ pub(super) fn build(app: &AppHandle) -> tauri::Result<()> {
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_download(|_, _| false);
     if !is_automated() {
-        // In private mode nothing is written there. But Tauri serves its pages to the first window with such a folder only.
-        let folder = format!("kiosk-{}", app.state::<Shell>().count_opening());
-        let folder = app.path().app_local_data_dir()?.join(folder);
+        // In private mode nothing of the page is written there. But Tauri serves its pages to the first window with such a
+        // folder only, and the desk's is another one.
+        let name = format!("kiosk-{}", app.state::<Shell>().count_opening());
+        let folder = app.path().app_local_data_dir()?.join(name);
+        set(&app.state::<Shell>().folder, Some(folder.clone()));
         window = window.incognito(true).data_directory(folder);
     }
     let window = window.build()?;
