@@ -19,6 +19,7 @@ pub(crate) use window::output_of_desk;
 use super::KIOSK;
 use gtk::gdk;
 use life::Life;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use studio::{Error, KioskPhase, Studio, VisitId};
@@ -48,6 +49,8 @@ pub(crate) struct Shell {
     again: AtomicBool,
     /// How often its window was built.
     openings: AtomicU32,
+    /// What `WebKit` makes for a window, though nothing is kept in it.
+    folder: Mutex<Option<PathBuf>>,
     life: Life,
 }
 
@@ -60,6 +63,7 @@ impl Shell {
             wanted: Mutex::default(),
             again: AtomicBool::default(),
             openings: AtomicU32::default(),
+            folder: Mutex::default(),
             life: Life::new(),
         }
     }
@@ -102,6 +106,14 @@ impl Shell {
 
     fn count_opening(&self) -> u32 {
         self.openings.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// When the window is gone.
+    fn remove_folder(&self) {
+        let folder = self.folder.lock().ok().and_then(|mut folder| folder.take());
+        if let Some(Err(error)) = folder.map(std::fs::remove_dir_all) {
+            tracing::debug!(%error, "the window's folder stays");
+        }
     }
 
     fn begin_anew_at_end(&self) {

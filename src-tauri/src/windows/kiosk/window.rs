@@ -2,7 +2,7 @@
 //!
 //! *Invariant:* it shows the kiosk's page and no other, and nobody but [`super::leave`] closes it.
 
-use super::{Screen, Shell, awake, grab, life, lock, place};
+use super::{Screen, Shell, awake, grab, life, lock, place, set};
 use crate::windows::{DESK, GROUND, KIOSK, desk, displays, still_caret};
 use gtk::glib::{self, ControlFlow};
 use gtk::prelude::{GtkWindowExt, ObjectExt, WidgetExt};
@@ -31,9 +31,11 @@ pub(super) fn build(app: &AppHandle) -> tauri::Result<()> {
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_download(|_, _| false);
     if !is_automated() {
-        // In private mode nothing is written there. But Tauri serves its pages to the first window with such a folder only.
-        let folder = format!("kiosk-{}", app.state::<Shell>().count_opening());
-        let folder = app.path().app_local_data_dir()?.join(folder);
+        // In private mode nothing of the page is written there. But Tauri serves its pages to the first window with such a
+        // folder only, and the desk's is another one.
+        let name = format!("kiosk-{}", app.state::<Shell>().count_opening());
+        let folder = app.path().app_local_data_dir()?.join(name);
+        set(&app.state::<Shell>().folder, Some(folder.clone()));
         window = window.incognito(true).data_directory(folder);
     }
     let window = window.build()?;
@@ -59,9 +61,10 @@ fn is_page(url: &Url) -> bool {
     url.scheme() == "tauri" && url.path() == "/kiosk.html" && url.query().is_none()
 }
 
-/// The name of the output that the desk's window is on. Main thread only.
+/// The name of the output that the desk's window is on, if it is on the screen. Main thread only.
 pub(crate) fn output_of_desk(app: &AppHandle) -> Option<String> {
     let desk = app.get_webview_window(DESK)?.gtk_window().ok()?;
+    let desk = Some(desk).filter(WidgetExt::is_visible)?;
     let outputs = displays::outputs();
     place::seen_on(&desk, &outputs).map(|output| output.name.clone())
 }
@@ -75,7 +78,12 @@ pub(super) fn present(app: &AppHandle) {
         tracing::error!("the kiosk's window was gone before it was shown");
         return;
     };
-    let wanted = app.state::<Shell>().wanted();
+    let shell = app.state::<Shell>();
+    if shell.wanted().is_none() {
+        // Nobody chose one: the kiosk takes the desk's place.
+        set(&shell.wanted, output_of_desk(app));
+    }
+    let wanted = shell.wanted();
     if window.is_visible() {
         place::keep(&window, wanted.as_deref());
         return window.present();
