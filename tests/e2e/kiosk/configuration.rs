@@ -22,7 +22,7 @@ async fn an_edit_is_seen_and_a_mistake_is_not() {
         desk.home(),
         &format!("mottto = \"x\"\n{}", form("A mistake")),
     );
-    desk.until_true("the mistake is named", || desk.said("kiosk.toml") > 0)
+    desk.until_true("the mistake is named", || desk.said("a mistake, so") > 0)
         .await;
     assert!(desk.text("@kiosk-scene").await.contains("First light"));
     configure(desk.home(), &form("Second light"));

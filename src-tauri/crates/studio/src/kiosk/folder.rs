@@ -183,6 +183,15 @@ impl Inner {
         self.in_force.send_if_modified(|in_force| {
             let next = Arc::new(in_force.after(found, changed));
             let is_another = *in_force != next;
+            if let Some(ConfigProblem { file, line, .. }) =
+                next.problem.as_ref().filter(|_| is_another)
+            {
+                tracing::warn!(
+                    file,
+                    line,
+                    "a mistake, so what was good before stays in force"
+                );
+            }
             *in_force = next;
             is_another
         });
