@@ -1,9 +1,14 @@
 //! What must be true before GTK starts.
 
+use rustix::process::{WaitOptions, waitpid};
 use std::os::unix::process::CommandExt;
+use std::time::{Duration, Instant};
 
 /// Without it a `WebKit` window is blank white on NVIDIA's drivers, the DGX Spark's among them.
 const NO_DMABUF: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
+
+/// How long `WebKit`'s processes of a predecessor may take to see that it is gone.
+const LEAVE_TAKING: Duration = Duration::from_secs(1);
 
 /// Why no window can be opened.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +47,19 @@ pub(crate) fn prepare() -> Result<(), Error> {
         .env(NO_DMABUF, "1")
         .exec();
     Err(Error::Restart(error))
+}
+
+/// Waits for the end of what the program left that this one took the place of: a kiosk that begins anew is the same
+/// process, and `WebKit`'s would stay its children for ever. Whoever has no children is through at once.
+pub(crate) fn see_off_predecessor() {
+    let deadline = Instant::now() + LEAVE_TAKING;
+    while Instant::now() < deadline {
+        match waitpid(None, WaitOptions::NOHANG) {
+            Ok(Some(_)) => {}
+            Ok(None) => std::thread::sleep(Duration::from_millis(10)),
+            Err(_) => return,
+        }
+    }
 }
 
 /// The display as the environment names it.

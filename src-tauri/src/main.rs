@@ -2,150 +2,125 @@
 //!
 //! It deliberately decides nothing: commands are thin over [`studio::Studio`], and every fact comes from there.
 
+mod arguments;
 mod bindings;
 mod commands;
 mod display;
 mod instance;
 mod notice;
+mod tell;
 mod windows;
 
+use arguments::{HOPELESS, Order, complain};
 use instance::Instance;
 use std::process::ExitCode;
-use std::time::Duration;
-use studio::{Paths, Studio};
+use studio::{ErrorCode, Paths, Studio};
 use tauri::{AppHandle, Manager, RunEvent};
-use tauri_specta::Event;
-use tokio::sync::broadcast::error::RecvError;
-
-const HELP: &str = "\
-Wick, a model studio for one desk. Without arguments it opens its window.
-
-  -h, --help     this
-  -V, --version  its version
-
-`wick` is the same in a terminal. WICK_LOG=debug makes both trace on standard error.";
+use windows::kiosk;
 
 fn main() -> ExitCode {
+    display::see_off_predecessor();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_env("WICK_LOG"))
         .with_writer(std::io::stderr)
         .init();
-    if let Some(code) = answer_in_words() {
-        return code;
-    }
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
+    let arguments = std::env::args_os().skip(1);
+    match arguments::read(arguments.map(|argument| argument.to_string_lossy().into_owned())) {
+        Ok(Order::Say(words)) => say(&words),
+        Ok(order) => run(order).unwrap_or_else(|error| complain(&error, 1)),
+        Err(words) => complain(&words, HOPELESS),
     }
 }
 
-/// What was asked for on the command line and needs no window, or can't be done.
 #[expect(clippy::print_stdout, reason = "it was asked for")]
-fn answer_in_words() -> Option<ExitCode> {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => return None,
-        ["--version" | "-V"] => println!("wick-studio {}", env!("CARGO_PKG_VERSION")),
-        ["--help" | "-h"] => println!("{HELP}"),
-        // Whatever a desktop hands over beside options is no order.
-        [first, ..] if !first.starts_with('-') => return None,
-        [first, ..] => {
-            complain(&format!("{first:?} is not known; see --help"));
-            return Some(ExitCode::from(2));
-        }
-    }
-    Some(ExitCode::SUCCESS)
+fn say(words: &str) -> ExitCode {
+    println!("{words}");
+    ExitCode::SUCCESS
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "without a window this is the only place to speak"
-)]
-fn complain(error: &dyn std::fmt::Display) {
-    eprintln!("wick-studio: {error}");
-}
-
-fn run() -> Result<(), Box<dyn std::error::Error>> {
+fn run(order: Order) -> Result<ExitCode, Box<dyn std::error::Error>> {
     display::prepare()?;
     let paths = Paths::from_environment()?;
-    let Some(instance) = Instance::claim(&paths.data_dir)? else {
-        return Ok(());
+    let instance = match Instance::claim(&paths.data_dir, &order) {
+        Ok(Some(instance)) => instance,
+        Ok(None) => return Ok(ExitCode::SUCCESS),
+        Err(refused @ instance::Error::Refused(_)) => return Ok(complain(&refused, HOPELESS)),
+        Err(error) => return Err(error.into()),
     };
+    let machine = studio::machine_from_environment();
+    let studio = tauri::async_runtime::block_on(async { Studio::open(paths, machine) });
+    if matches!(order, Order::Kiosk { .. })
+        && let Err(refused) = tauri::async_runtime::block_on(studio.kiosk().open())
+    {
+        tauri::async_runtime::block_on(studio.shutdown());
+        return Ok(refuse(&refused));
+    }
+    show(order, studio, instance)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Without a window the words go to whoever started it.
+fn refuse(error: &studio::Error) -> ExitCode {
+    let words = match &error.hint {
+        Some(hint) => format!("{} {hint}", error.message),
+        None => error.message.clone(),
+    };
+    let hopeless = matches!(error.code, ErrorCode::InvalidRequest);
+    complain(&words, if hopeless { HOPELESS } else { 1 })
+}
+
+fn show(order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
     let bindings = bindings::builder();
     let app = tauri::Builder::default()
-        .invoke_handler(bindings.invoke_handler())
+        .invoke_handler(windows::gate::guarded(bindings.invoke_handler()))
         .setup(move |app| {
             bindings.mount_events(app);
-            start(app.handle(), paths, instance)?;
+            start(app.handle(), order, studio, instance)?;
             Ok(())
         })
         .build(tauri::generate_context!())?;
     app.run(|app, event| {
         if matches!(event, RunEvent::Exit) {
             tauri::async_runtime::block_on(app.state::<Studio>().shutdown());
+            kiosk::begin_anew_if_asked(app);
         }
     });
     Ok(())
 }
 
-fn start(app: &AppHandle, paths: Paths, instance: Instance) -> tauri::Result<()> {
-    let machine = studio::machine_from_environment();
-    let studio = tauri::async_runtime::block_on(async { Studio::open(paths, machine) });
+fn start(app: &AppHandle, order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
     app.manage(studio.clone());
     app.manage(commands::chat::Asked::default());
-    tauri::async_runtime::spawn(tell_status(app.clone(), studio.clone()));
-    tauri::async_runtime::spawn(tell_guard(app.clone(), studio.clone()));
+    app.manage(kiosk::Shell::default());
+    tell::everything(app, &studio);
     tauri::async_runtime::spawn(studio.tell_readings());
-    tauri::async_runtime::spawn(tell_downloads(app.clone(), studio));
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
     instance.on_second_start({
         let app = app.clone();
-        move || windows::raise_main(&app)
+        move |order| second_start(&app, order)
     });
-    windows::open_main(app)
-}
-
-async fn tell_status(app: AppHandle, studio: Studio) {
-    let mut status = studio.subscribe_status();
-    while status.changed().await.is_ok() {
-        let now = status.borrow_and_update().clone();
-        if let Err(error) = bindings::StatusChanged(now).emit(&app) {
-            tracing::warn!(%error, "the window was not told the status");
+    match order {
+        Order::Kiosk { display } => {
+            let app = app.clone();
+            tauri::async_runtime::spawn(async move { kiosk::show(&app, display).await });
+            Ok(())
         }
+        _ => windows::desk::open(app),
     }
 }
 
-async fn tell_guard(app: AppHandle, studio: Studio) {
-    let mut notices = studio.subscribe_guard();
-    loop {
-        match notices.recv().await {
-            Ok(notice) => {
-                if let Err(error) = bindings::GuardActed(notice).emit(&app) {
-                    tracing::warn!(%error, "the window was not told what the guard did");
-                }
-            }
-            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "notices were missed"),
-            Err(RecvError::Closed) => return,
+/// What another Wick was started for, which this one does in its place. The error says why not.
+fn second_start(app: &AppHandle, order: Order) -> Result<(), String> {
+    match order {
+        Order::Kiosk { display } => {
+            tauri::async_runtime::block_on(kiosk::open(app, display)).map_err(|error| error.message)
         }
-    }
-}
-
-async fn tell_downloads(app: AppHandle, studio: Studio) {
-    let mut downloads = studio.subscribe_downloads();
-    let mut before = downloads.borrow().clone();
-    while downloads.changed().await.is_ok() {
-        let now = downloads.borrow_and_update().clone();
-        notice::of_ends(&app, &before, &now);
-        let changed = studio::DownloadList::between(&before, &now);
-        before = now;
-        if let Err(error) = bindings::DownloadsChanged(changed).emit(&app) {
-            tracing::warn!(%error, "the window was not told of downloads");
+        // A stranger's screen stays a stranger's screen.
+        _ if kiosk::is_on(app) => Ok(()),
+        _ => {
+            windows::desk::raise(app);
+            Ok(())
         }
-        // Ten times a second is as often as anybody can see.
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

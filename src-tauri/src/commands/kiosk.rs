@@ -1,11 +1,15 @@
 //! The visitor's screen. The upper part is what the kiosk's window may call, the lower what the desk's may
-//! (`windows::may_call`).
+//! (`windows::gate` keeps them apart).
 
 use super::App;
+use super::throughput::downloads;
+use crate::windows::{displays, kiosk};
 use studio::{
     Error, KioskAnswer, KioskLog, KioskSetup, KioskView, Leave, ModelId, PinAnswer, VisitId,
 };
+use tauri::AppHandle;
 use tauri::ipc::Channel;
+use tokio::sync::oneshot;
 
 /// All that the page shows.
 #[tauri::command]
@@ -120,10 +124,10 @@ pub(crate) async fn kiosk_today(app: App<'_>) -> Result<KioskLog, Error> {
 /// The way out, for the operator who gave the PIN.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn kiosk_leave(app: App<'_>, how: Leave) -> Result<(), Error> {
+pub(crate) async fn kiosk_leave(app: App<'_>, handle: AppHandle, how: Leave) -> Result<(), Error> {
     app.kiosk().check_unlocked()?;
-    let _ = how;
-    Ok(())
+    let left = kiosk::leave(&handle, how).await;
+    left.map_err(|error| Error::internal(format!("The kiosk can't be left: {error}.")))
 }
 
 /// What Settings shows.
@@ -158,8 +162,15 @@ pub(crate) async fn make_kiosk_folder(app: App<'_>) -> Result<KioskSetup, Error>
 #[tauri::command]
 #[specta::specta]
 pub(crate) async fn open_kiosk_folder(app: App<'_>) -> Result<(), Error> {
-    let _ = app;
-    Ok(())
+    let folder = app.kiosk().setup().await?.folder;
+    let opened = tauri::async_runtime::spawn_blocking(move || open::that_detached(folder)).await;
+    opened
+        .map_err(|error| error.to_string())
+        .and_then(|opened| opened.map_err(|error| error.to_string()))
+        .map_err(|reason| {
+            Error::internal(format!("No file manager could be opened: {reason}."))
+                .hint("Open the folder by its path.")
+        })
 }
 
 /// An output of the machine.
@@ -183,22 +194,56 @@ pub(crate) struct Display {
 /// The outputs of the machine.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn kiosk_displays() -> Result<Vec<Display>, Error> {
-    Ok(Vec::new())
+pub(crate) async fn kiosk_displays(handle: AppHandle) -> Result<Vec<Display>, Error> {
+    let current = handle.clone();
+    on_main_thread(&handle, move || {
+        let current = kiosk::output_of_desk(&current);
+        let displays = displays::outputs().into_iter();
+        displays
+            .map(|output| Display::of(output, current.as_deref()))
+            .collect()
+    })
+    .await
+}
+
+impl Display {
+    fn of(output: displays::Output, current: Option<&str>) -> Self {
+        let (width, height) = output.pixels();
+        Self {
+            is_current: current == Some(&output.name),
+            name: output.name,
+            description: output.description,
+            width,
+            height,
+            scale: output.scale,
+        }
+    }
+}
+
+/// What only the main thread may ask of the display.
+async fn on_main_thread<T: Send + 'static>(
+    handle: &AppHandle,
+    ask: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let (tell, told) = oneshot::channel();
+    let asked = handle.run_on_main_thread(move || drop(tell.send(ask())));
+    asked.map_err(|error| Error::internal(format!("The display can't be asked: {error}.")))?;
+    told.await
+        .map_err(|_| Error::internal("The display was not asked: Wick is ending."))
 }
 
 /// Shows a number on each output for a moment, in the order of the list, from 1.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn flash_displays() -> Result<(), Error> {
-    Ok(())
+pub(crate) async fn flash_displays(handle: AppHandle) -> Result<(), Error> {
+    on_main_thread(&handle, displays::flash).await
 }
 
 /// Opens the kiosk on the chosen output; the desk's window is hidden meanwhile.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn start_kiosk(app: App<'_>) -> Result<(), Error> {
-    app.kiosk().open().await
+pub(crate) async fn start_kiosk(handle: AppHandle) -> Result<(), Error> {
+    kiosk::open(&handle, None).await
 }
 
 /// The sessions of the last days.
@@ -211,6 +256,9 @@ pub(crate) async fn kiosk_sessions(app: App<'_>, days: u32) -> Result<KioskLog, 
 /// Writes all sessions into a new CSV file among the person's downloads, and says where it is.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn export_kiosk_sessions(app: App<'_>) -> Result<String, Error> {
-    app.kiosk().export_log(std::env::temp_dir()).await
+pub(crate) async fn export_kiosk_sessions(
+    app: App<'_>,
+    handle: AppHandle,
+) -> Result<String, Error> {
+    app.kiosk().export_log(downloads(&handle)?).await
 }

@@ -41,7 +41,8 @@ pub(crate) async fn remove_folder(app: App<'_>, path: String) -> Result<(), Erro
 #[specta::specta]
 pub(crate) async fn choose_folder(handle: AppHandle) -> Result<Option<String>, Error> {
     let (tell, chosen) = mpsc::channel();
-    let asked = handle.run_on_main_thread(move || drop(tell.send(crate::windows::choose_folder())));
+    let asked =
+        handle.run_on_main_thread(move || drop(tell.send(crate::windows::desk::choose_folder())));
     asked.map_err(|error| Error::internal(format!("No dialog could be opened: {error}.")))?;
     // Until the person has chosen: a command may take as long as it likes, a thread of the pool may not.
     let chosen = tauri::async_runtime::spawn_blocking(move || chosen.recv().ok().flatten()).await;

@@ -31,7 +31,7 @@ pub(crate) async fn measure_bandwidth(app: App<'_>) -> Result<MemoryBandwidth, E
 }
 
 /// The person's folder for downloads, as the desktop says (`user-dirs.dirs` of XDG), else `Downloads` at home.
-fn downloads(handle: &AppHandle) -> Result<PathBuf, Error> {
+pub(super) fn downloads(handle: &AppHandle) -> Result<PathBuf, Error> {
     let paths = handle.path();
     let at_home = |_| paths.home_dir().map(|home| home.join("Downloads"));
     paths.download_dir().or_else(at_home).map_err(|error| {

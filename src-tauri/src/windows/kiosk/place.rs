@@ -1,0 +1,75 @@
+//! Where the kiosk's window is: on all of one output, also after outputs came, went or changed.
+//!
+//! It decides nothing but which output: the one that was asked for, else what there is. *Invariant:* as long as there is
+//! an output, the window covers one.
+
+use crate::windows::displays::{Output, outputs};
+use gtk::gdk;
+use gtk::glib::IsA;
+use gtk::prelude::{GtkWindowExt, MonitorExt, WidgetExt};
+
+/// The output to be on: the one with this name; while there is none, the desktop's first choice.
+pub(crate) fn choose<'a>(outputs: &'a [Output], wanted: Option<&str>) -> Option<&'a Output> {
+    let named = outputs
+        .iter()
+        .find(|output| Some(output.name.as_str()) == wanted);
+    let primary = || outputs.iter().find(|output| output.is_primary);
+    named.or_else(primary).or_else(|| outputs.first())
+}
+
+/// Lays a window over all of this output. Each of these calls alone fails somewhere: without a window manager nobody
+/// makes a window fullscreen, with one nobody may move a fullscreen window, and on Wayland nobody may move any.
+pub(crate) fn on(window: &impl IsA<gtk::Window>, output: &Output) {
+    let place = output.place;
+    window.move_(place.x(), place.y());
+    window.resize(place.width(), place.height());
+    if let Some(screen) = gdk::Screen::default() {
+        window.fullscreen_on_monitor(&screen, output.number);
+    }
+}
+
+/// Lays a window that is not on the screen yet over the output that is wanted.
+pub(super) fn first(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
+    let outputs = outputs();
+    let Some(output) = choose(&outputs, wanted) else {
+        return;
+    };
+    if wanted.is_some_and(|wanted| wanted != output.name) {
+        tracing::warn!(
+            wanted,
+            "there is no such output; the kiosk is on {}",
+            output.name
+        );
+    }
+    on(window, output);
+}
+
+/// Puts the window where it belongs, if it is not there.
+pub(super) fn keep(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
+    let outputs = outputs();
+    let Some(output) = choose(&outputs, wanted) else {
+        return;
+    };
+    if !covers(window, output) {
+        tracing::info!(output = output.name, "the kiosk takes its place");
+        window.unfullscreen();
+        on(window, output);
+    }
+}
+
+fn covers(window: &gtk::ApplicationWindow, output: &Output) -> bool {
+    let (place, size) = (output.place, window.allocation());
+    let right_size = (size.width(), size.height()) == (place.width(), place.height());
+    right_size && seen_on(window, std::slice::from_ref(output)).is_some()
+}
+
+/// The output of these on which most of the window is.
+pub(super) fn seen_on<'a>(
+    window: &gtk::ApplicationWindow,
+    outputs: &'a [Output],
+) -> Option<&'a Output> {
+    let monitor = gdk::Display::default()?.monitor_at_window(&window.window()?)?;
+    outputs
+        .iter()
+        .find(|output| output.place == monitor.geometry())
+}
