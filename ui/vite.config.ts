@@ -11,9 +11,10 @@ export default defineConfig(({ mode }) => ({
   resolve: mode === "test" ? { conditions: ["browser"] } : {},
   build: {
     target: "es2022",
-    // The stream bench is a page of its own and never part of what ships.
+    // The stream bench is a page of its own and never part of what ships. The kiosk's is one too, so that a stranger's page
+    // holds nothing of the desk's.
     outDir: mode === "bench" ? "dist-bench" : "dist",
-    rollupOptions: { input: mode === "bench" ? "bench.html" : "index.html" },
+    rollupOptions: { input: mode === "bench" ? "bench.html" : ["index.html", "kiosk.html"] },
     // Inlined fonts would be data: addresses, which the content security policy refuses.
     assetsInlineLimit: 0,
     // Read from the disk beside the program: one chunk starts faster than several.

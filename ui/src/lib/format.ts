@@ -38,6 +38,11 @@ export function rate(perSecond: Figure): string {
   return fixed(perSecond, perSecond >= 100 ? 0 : 1);
 }
 
+/** A rate that is written as large as a hand, where a decimal would only tremble: 59, but 8.4 below ten. */
+export function bigRate(perSecond: Figure): string {
+  return given(perSecond) ? fixed(perSecond, perSecond >= 9.95 ? 0 : 1) : ABSENT;
+}
+
 /** Milliseconds as "8 ms", "0.42 s", "12.3 s" or "2 min 5 s". */
 export function duration(ms: Figure): string {
   if (!given(ms)) return ABSENT;
@@ -125,6 +130,15 @@ export function clockOf(ms: Figure, spanMs: number): string {
   return spanMs <= DAY_MS * 1.5 ? time : `${WEEKDAYS[at.getDay()]} ${time}`;
 }
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"] as const;
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
+
+/** A moment with its day: "1 Dec, 14:02". */
+export function moment(ms: Figure): string {
+  if (!given(ms)) return ABSENT;
+  const at = new Date(ms);
+  return `${at.getDate()} ${MONTHS[at.getMonth()]}, ${clock(at.getHours() * 60 + at.getMinutes())}`;
+}
 
 /** Watts: "71 W", below ten "8.4 W". */
 export function watts(value: Figure): string {

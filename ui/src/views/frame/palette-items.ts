@@ -1,5 +1,6 @@
 /* What the palette offers at this moment, and which of it a query finds. Each action belongs to its state. */
 import { conversations } from "../../state/conversations.svelte";
+import { kioskSetup } from "../../state/kiosk-setup.svelte";
 import { library } from "../../state/library.svelte";
 import { status } from "../../state/status.svelte";
 import { throughput } from "../../state/throughput.svelte";
@@ -15,7 +16,7 @@ export interface Item {
 }
 
 export function paletteItems(): Item[] {
-  return [...doing(), ...exporting(), ...places(), ...talks(), ...models(), ...themes()];
+  return [...doing(), ...screens(), ...exporting(), ...places(), ...talks(), ...models(), ...themes()];
 }
 
 /** Every word of the query has to occur, in any order. */
@@ -52,6 +53,15 @@ function doing(): Item[] {
       run: () => void library.unload(),
     });
   return items;
+}
+
+/** The screen for visitors; where a PIN is missing, Rust says so. */
+function screens(): Item[] {
+  const start = () => {
+    view.show("settings");
+    void kioskSetup.start();
+  };
+  return [{ key: "start-kiosk", group: "Do", name: "Start the kiosk", run: start }];
 }
 
 /** Into a file, which the monitor names. */
