@@ -24,10 +24,15 @@ pub(super) struct App {
 
 impl App {
     /// Returns when the app's page is there. What the app says goes to `log`.
-    pub(super) async fn start(home: &Home, screen: &Screen, log: &Path) -> Self {
+    pub(super) async fn start(
+        home: &Home,
+        screen: &Screen,
+        log: &Path,
+        arguments: &[String],
+    ) -> Self {
         let driver = Driver::start(home, screen, log);
         driver.listens().await;
-        let client = driver.connect().await;
+        let client = driver.connect(arguments).await;
         let mut processes = home.processes("wick-studio");
         assert_eq!(processes.len(), 1, "the app: {processes:?}");
         Self {
@@ -103,9 +108,9 @@ impl Driver {
     }
 
     /// A new session, which starts the app.
-    async fn connect(&self) -> Client {
+    async fn connect(&self, arguments: &[String]) -> Client {
         let program = crate::programs::program("wick-studio");
-        let options = json!({ "binary": program, "args": [] });
+        let options = json!({ "binary": program, "args": arguments });
         let capabilities = [("webkitgtk:browserOptions".to_owned(), options)];
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities.into_iter().collect());

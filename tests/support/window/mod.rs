@@ -16,15 +16,18 @@ mod app;
 mod chat;
 mod home;
 mod manager;
+mod outputs;
 mod page;
 mod process;
 mod screen;
+mod server;
 
 pub use chat::{Message, Messages};
 pub use home::Home;
+pub use outputs::Area;
 pub use page::{CONTROL, ENTER, ESCAPE};
 pub use process::{Hogs, Process};
-pub use screen::Screen;
+pub use screen::{Screen, Show};
 
 use app::App;
 use manager::Manager;
@@ -41,6 +44,8 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// One person's desk.
 pub struct Desk {
     name: String,
+    /// What the app is started with.
+    arguments: Vec<String>,
     app: Option<App>,
     manager: Option<Manager>,
     screen: Screen,
@@ -72,43 +77,70 @@ impl Desk {
 
     /// Opens the app on a screen of this width and height, which it fills.
     pub async fn open_on(name: &str, home: Home, size: (u32, u32)) -> Self {
-        let mut desk = Self::prepare(name, home, size).await;
+        let mut desk = Self::prepare(name, home, Show::Plain(size.0, size.1)).await;
         desk.start().await;
         desk
     }
 
     /// Opens the app on a screen that has a window manager.
     pub async fn open_managed(name: &str, home: Home) -> Self {
-        let mut desk = Self::prepare(name, home, (1280, 800)).await;
-        desk.manager = Some(Manager::start(&desk.home, &desk.screen).await);
+        let mut desk = Self::prepare(name, home, Show::Plain(1280, 800)).await;
+        desk.manage().await;
         desk.start().await;
         desk
     }
 
-    async fn prepare(name: &str, home: Home, size: (u32, u32)) -> Self {
+    /// A desk at which no app has been started yet.
+    pub async fn prepare(name: &str, home: Home, show: Show) -> Self {
         let turn = TURN.lock().await;
         let _ = std::fs::remove_file(log_file(name));
         Self {
             name: name.into(),
+            arguments: Vec::new(),
             app: None,
             manager: None,
-            screen: Screen::start(size, &home),
+            screen: Screen::start(show, &home).await,
             home,
             _turn: turn,
         }
     }
 
+    /// Starts a window manager, which stays with the screen.
+    pub async fn manage(&mut self) {
+        self.manager = Some(Manager::start(&self.home, &self.screen).await);
+    }
+
     /// Starts the app, once it has been ended.
     pub async fn start(&mut self) {
-        assert!(self.app.is_none(), "the app is there already");
-        let log = log_file(&self.name);
-        self.app = Some(App::start(&self.home, &self.screen, &log).await);
+        self.launch().await;
         self.fill_screen().await;
         self.until(
             "the page is ready",
             "document.documentElement.dataset.ready",
         )
         .await;
+    }
+
+    /// Starts the app as a kiosk, with more arguments than that. It finds its own size.
+    pub async fn start_kiosk(&mut self, more: &[&str]) {
+        self.arguments = ["--kiosk"]
+            .iter()
+            .chain(more)
+            .map(ToString::to_string)
+            .collect();
+        self.launch().await;
+        self.until(
+            "the page is ready",
+            "document.documentElement.dataset.ready",
+        )
+        .await;
+    }
+
+    async fn launch(&mut self) {
+        assert!(self.app.is_none(), "the app is there already");
+        let log = log_file(&self.name);
+        let app = App::start(&self.home, &self.screen, &log, &self.arguments);
+        self.app = Some(app.await);
     }
 
     async fn fill_screen(&self) {
@@ -138,6 +170,11 @@ impl Desk {
     /// Presses keys of the window manager, such as `alt+F9`.
     pub fn press_outside(&self, keys: &str) {
         self.screen.point(&["key", keys]);
+    }
+
+    /// The screen that the app is on.
+    pub fn screen(&self) -> &Screen {
+        &self.screen
     }
 
     /// How often the app has said this in its log.

@@ -1,70 +1,180 @@
-//! An X server without a monitor, and pictures of what would be on it.
+//! Where windows are shown without a monitor: an X server or a Wayland compositor, and pictures of what would be seen.
+//!
+//! What its outputs do when a cable is pulled is in `outputs.rs`.
 
-use super::Home;
-use super::process::tied;
+use super::process::{tied, tied_stranger};
+use super::server::Server;
+use super::{Home, PATIENCE};
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-/// One screen.
+/// What a screen is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Xvfb with one output of this size, which never changes.
+    Plain(u32, u32),
+    /// Xorg with its dummy driver: DUMMY0 with 1280 × 800 pixels, at its right DUMMY1 with 1920 × 1080.
+    TwoMonitors,
+    /// Sway: HEADLESS-1 with 1280 × 800 pixels, at its right HEADLESS-2 with 1920 × 1080.
+    Sway,
+    /// Cage, which shows one window on all there is, in a window of Xvfb of this size.
+    Cage(u32, u32),
+}
+
+/// One screen, with one output or several.
 pub struct Screen {
-    server: Child,
-    display: String,
+    /// The innermost first, since it ends first.
+    servers: Vec<Server>,
+    /// The X server, if there is one.
+    pub(super) x11: Option<String>,
+    /// The socket of the Wayland compositor, if there is one.
+    wayland: Option<PathBuf>,
+    /// The socket of sway's orders.
+    pub(super) sway: Option<PathBuf>,
     size: (u32, u32),
 }
 
 impl Screen {
-    /// Starts an X server on the first free number.
-    pub fn start(size: (u32, u32), home: &Home) -> Self {
+    /// Starts what is to be shown on.
+    pub async fn start(show: Show, home: &Home) -> Self {
+        match show {
+            Show::Plain(width, height) => Self::xvfb((width, height), home),
+            Show::TwoMonitors => Self::two_monitors(home),
+            Show::Sway => Self::in_sway(home).await,
+            Show::Cage(width, height) => Self::in_cage((width, height), home).await,
+        }
+    }
+
+    fn xvfb(size: (u32, u32), home: &Home) -> Self {
         let (width, height) = size;
         let mut command = tied("Xvfb");
         command
-            .args([
-                "-displayfd",
-                "1",
-                "-nolisten",
-                "tcp",
-                "-noreset",
-                "-screen",
-                "0",
-            ])
+            .args(["-screen", "0"])
             .arg(format!("{width}x{height}x24"));
+        Self::x11(command, size, home)
+    }
+
+    fn two_monitors(home: &Home) -> Self {
+        let (config, log) = (home.path("xorg.conf"), home.path("xorg.log"));
+        fs::write(&config, XORG).expect("a file");
+        let mut command = tied("Xorg");
+        command
+            .args(["-novtswitch", "-sharevts", "-config"])
+            .arg(config)
+            .arg("-logfile")
+            .arg(log);
+        let screen = Self::x11(command, (1280, 800), home);
+        screen.set_size("DUMMY0", (1280, 800));
+        screen.put_back("DUMMY1", (1920, 1080));
+        screen
+    }
+
+    /// Starts an X server on the first free number.
+    fn x11(mut command: Command, size: (u32, u32), home: &Home) -> Self {
+        command.args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"]);
         home.move_in(&mut command);
-        let mut server = command
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Xvfb is installed");
+            .stderr(Stdio::null());
+        let started = command.spawn();
+        let mut server = Server(started.unwrap_or_else(|error| panic!("{command:?}: {error}")));
         let display = display_of(&mut server);
         Self {
-            server,
-            display,
+            servers: vec![server],
+            x11: Some(display),
+            wayland: None,
+            sway: None,
             size,
         }
     }
 
-    /// Width and height in pixels.
+    async fn in_sway(home: &Home) -> Self {
+        let folder = home.path("sway");
+        let (config, ipc) = (folder.join("config"), folder.join("sway.sock"));
+        fs::create_dir(&folder).expect("a folder");
+        fs::write(&config, SWAY).expect("a file");
+        let mut command = compositor("sway", "headless", &folder, home);
+        command
+            .arg("--config")
+            .arg(config)
+            .env("WLR_HEADLESS_OUTPUTS", "2")
+            .env("SWAYSOCK", &ipc);
+        let socket = folder.join("wayland-1");
+        let server = Server::start(command, &socket).await;
+        let screen = Self {
+            servers: vec![server],
+            x11: None,
+            wayland: Some(socket),
+            sway: Some(ipc),
+            size: (1280, 800),
+        };
+        screen.until("sway has its outputs", || {
+            screen
+                .area("HEADLESS-2")
+                .is_some_and(|area| area.width == 1920)
+        });
+        screen
+    }
+
+    async fn in_cage(size: (u32, u32), home: &Home) -> Self {
+        let mut screen = Self::xvfb(size, home);
+        let folder = home.path("cage");
+        fs::create_dir(&folder).expect("a folder");
+        let mut command = compositor("cage", "x11", &folder, home);
+        // It ends with its program; the app comes later and from outside, as often as the test wants.
+        command.args(["-d", "--", "sleep", "infinity"]);
+        command.envs(screen.x11.as_ref().map(|name| ("DISPLAY", name)));
+        let socket = folder.join("wayland-0");
+        let server = Server::start(command, &socket).await;
+        screen.servers.insert(0, server);
+        screen.wayland = Some(socket);
+        screen.fill_with_cage(size);
+        screen
+    }
+
+    /// Width and height in pixels, of the first output where there are several.
     pub fn size(&self) -> (u32, u32) {
         self.size
     }
 
     /// Makes a program draw here, in a way of which true pictures can be taken.
     pub fn show(&self, command: &mut Command) {
-        command
-            .env("DISPLAY", &self.display)
-            .env("GDK_BACKEND", "x11")
-            .env("WEBKIT_DISABLE_DMABUF_RENDERER", "1")
-            .env_remove("WAYLAND_DISPLAY");
+        for name in ["DISPLAY", "WAYLAND_DISPLAY"] {
+            command.env_remove(name);
+        }
+        command.env("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
+        match (&self.wayland, &self.x11) {
+            (Some(socket), _) => command
+                .env("WAYLAND_DISPLAY", socket)
+                .env("GDK_BACKEND", "wayland"),
+            (None, display) => command
+                .envs(display.iter().map(|name| ("DISPLAY", name)))
+                .env("GDK_BACKEND", "x11"),
+        };
     }
 
-    /// Writes what is on the screen into a PNG file.
+    /// Writes what is on the screen, on all its outputs, into a PNG file.
     pub fn picture(&self, file: &Path) {
-        let taken = Command::new("import")
-            .args(["-window", "root"])
-            .arg(file)
-            .env("DISPLAY", &self.display)
-            .status();
+        let mut command = match (&self.x11, &self.wayland) {
+            (Some(display), _) => {
+                let mut command = Command::new("import");
+                command
+                    .args(["-window", "root"])
+                    .env("DISPLAY", display)
+                    .env_remove("WAYLAND_DISPLAY");
+                command
+            }
+            (None, socket) => {
+                let mut command = Command::new("grim");
+                command.envs(socket.iter().map(|path| ("WAYLAND_DISPLAY", path)));
+                command
+            }
+        };
+        let taken = command.arg(file).status();
         let taken = taken.is_ok_and(|status| status.success());
         assert!(
             taken || std::thread::panicking(),
@@ -75,29 +185,23 @@ impl Screen {
 
     /// What `xdotool` does: keys that reach the window manager, windows by their class.
     pub(super) fn point(&self, arguments: &[&str]) {
-        let done = Command::new("xdotool")
-            .args(arguments)
-            .env("DISPLAY", &self.display)
-            .stdout(Stdio::null())
-            .status();
-        let done = done.expect("xdotool is installed");
-        assert!(done.success(), "xdotool {arguments:?}");
+        self.tell("xdotool", arguments);
+    }
+
+    /// Waits until something that the screen says is so.
+    pub(super) fn until(&self, what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(Instant::now() < deadline, "not so: {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub(super) fn end(&mut self) {
-        // It may have ended by itself.
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        for server in &mut self.servers {
+            server.end();
+        }
     }
-}
-
-fn display_of(server: &mut Child) -> String {
-    let output = server.stdout.take().expect("a pipe");
-    let mut number = String::new();
-    let read = BufReader::new(output).read_line(&mut number);
-    let number = number.trim();
-    assert!(read.is_ok() && !number.is_empty(), "Xvfb does not start");
-    format!(":{number}")
 }
 
 impl Drop for Screen {
@@ -105,3 +209,64 @@ impl Drop for Screen {
         self.end();
     }
 }
+
+fn display_of(server: &mut Server) -> String {
+    let output = server.0.stdout.take().expect("a pipe");
+    let mut number = String::new();
+    let read = BufReader::new(output).read_line(&mut number);
+    let number = number.trim();
+    assert!(
+        read.is_ok() && !number.is_empty(),
+        "the X server does not start"
+    );
+    format!(":{number}")
+}
+
+/// A compositor of wlroots, in a folder of its own. They refuse root.
+fn compositor(program: &str, backend: &str, folder: &Path, home: &Home) -> Command {
+    let mut command = tied_stranger(program);
+    home.move_in(&mut command);
+    for name in ["DISPLAY", "WAYLAND_DISPLAY"] {
+        command.env_remove(name);
+    }
+    command
+        .env("XDG_RUNTIME_DIR", folder)
+        .env("WLR_BACKENDS", backend)
+        .env("WLR_RENDERER", "pixman")
+        .env("WLR_LIBINPUT_NO_DEVICES", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(folder.join("log")).expect("a file"));
+    command
+}
+
+/// Two outputs, and nothing of the machine's own devices.
+const XORG: &str = r#"
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+  Option "AutoEnableDevices" "false"
+EndSection
+Section "Device"
+  Identifier "card"
+  Driver "dummy"
+  VideoRam 256000
+EndSection
+Section "Monitor"
+  Identifier "monitor"
+  HorizSync 1-2000
+  VertRefresh 1-200
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "card"
+  Monitor "monitor"
+  DefaultDepth 24
+EndSection
+"#;
+
+const SWAY: &str = "\
+default_border none
+xwayland disable
+output HEADLESS-1 resolution 1280x800 position 0 0
+output HEADLESS-2 resolution 1920x1080 position 1280 0
+";

@@ -6,6 +6,7 @@ use crate::ask::perplexity::PerplexityArgs;
 use crate::ask::plan::PlanArgs;
 use crate::ask::tokenize::TokenizeArgs;
 use crate::bench::BenchArgs;
+use crate::kiosk::KioskArgs;
 use crate::list::ListArgs;
 use crate::models::pull::PullArgs;
 use crate::models::rm::RmArgs;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Show memory, speed and the machine, as they are now
     Top(TopArgs),
+    /// Set up a screen that runs itself
+    Kiosk(KioskArgs),
     /// Tell what a model is
     Inspect(InspectArgs),
     /// Tell what a model would take in memory

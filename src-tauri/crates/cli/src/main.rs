@@ -7,6 +7,7 @@ mod bounded;
 mod choice;
 mod figures;
 mod interrupt;
+mod kiosk;
 mod list;
 mod load_args;
 mod models;
@@ -44,6 +45,7 @@ fn obey(command: Command) -> Result<(), Stop> {
         Command::Verify(args) => models::verify::verify(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Top(args) => top::top(&args),
+        Command::Kiosk(args) => kiosk::kiosk(&args),
         Command::Inspect(args) => ask::inspect::inspect(&args),
         Command::Plan(args) => ask::plan::plan(&args),
         Command::Tokenize(args) => ask::tokenize::tokenize(&args),

@@ -18,6 +18,8 @@ pub(crate) enum Stop {
     Usage(String),
     /// Ctrl+C. Exit code 130, as shells have it: 128 + SIGINT.
     Interrupted,
+    /// What it started has ended with this code, and has said why itself.
+    Ended(u8),
     /// Nobody reads standard output any more: `wick … | head` has all it wanted. Exit code 0.
     ReaderGone,
 }
@@ -48,6 +50,7 @@ impl Stop {
                 ExitCode::from(2)
             }
             Self::Interrupted => ExitCode::from(INTERRUPTED),
+            Self::Ended(code) => ExitCode::from(code),
             Self::ReaderGone => ExitCode::SUCCESS,
         }
     }

@@ -1,0 +1,39 @@
+//! `wick kiosk`: what an operator does for a screen in front of strangers, from a terminal.
+
+mod console;
+mod ground;
+mod install;
+mod own_files;
+mod remove;
+mod units;
+
+use crate::stop::Stop;
+use clap::Subcommand;
+use console::ConsoleArgs;
+use install::InstallArgs;
+use remove::RemoveArgs;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct KioskArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make the kiosk start by itself, and again whenever it ends
+    Install(InstallArgs),
+    /// Take back what install did
+    Remove(RemoveArgs),
+    /// What the unit of a console starts
+    #[command(hide = true)]
+    Console(ConsoleArgs),
+}
+
+pub(crate) fn kiosk(args: &KioskArgs) -> Result<(), Stop> {
+    match &args.command {
+        Command::Install(args) => install::install(args),
+        Command::Remove(args) => remove::remove(args),
+        Command::Console(args) => console::console(args),
+    }
+}
