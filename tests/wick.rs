@@ -5,6 +5,7 @@
 mod architecture;
 mod broken_models;
 mod cli;
+mod cli_kiosk;
 mod cli_top;
 mod e2e;
 mod engine;

@@ -91,7 +91,7 @@ fn show(order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
 fn start(app: &AppHandle, order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
     app.manage(studio.clone());
     app.manage(commands::chat::Asked::default());
-    app.manage(kiosk::Shell::default());
+    app.manage(kiosk::Shell::new());
     tell::everything(app, &studio);
     tauri::async_runtime::spawn(studio.tell_readings());
     tauri::async_runtime::spawn(end_on_signal(app.clone()));

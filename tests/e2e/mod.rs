@@ -10,6 +10,7 @@ mod display;
 mod guard;
 mod hub;
 mod keyboard;
+mod kiosk;
 mod light;
 mod models;
 mod monitor;

@@ -7,8 +7,8 @@ use crate::windows::{displays, kiosk};
 use studio::{
     Error, KioskAnswer, KioskLog, KioskSetup, KioskView, Leave, ModelId, PinAnswer, VisitId,
 };
-use tauri::AppHandle;
 use tauri::ipc::Channel;
+use tauri::{AppHandle, State};
 use tokio::sync::oneshot;
 
 /// All that the page shows.
@@ -28,7 +28,8 @@ pub(crate) async fn kiosk_picture(app: App<'_>, name: String) -> Result<String, 
 /// The page is alive and paints.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn kiosk_beat() -> Result<(), Error> {
+pub(crate) async fn kiosk_beat(shell: State<'_, kiosk::Shell>) -> Result<(), Error> {
+    shell.beat();
     Ok(())
 }
 

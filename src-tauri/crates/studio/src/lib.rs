@@ -61,9 +61,10 @@ pub use hub::{
 };
 pub use judge::{Judge, Judged};
 pub use kiosk::{
-    ConfigProblem, KeyboardLayout, KeyboardMode, Kiosk, KioskAnswer, KioskLog, KioskModel,
-    KioskNow, KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay,
-    PinAnswer, Scene, SessionEnd, VisitId, VisitMessage, VisitView, VisitorView,
+    ConfigProblem, KeyboardLayout, KeyboardMode, Kiosk, KioskAnswer, KioskFolder, KioskLog,
+    KioskModel, KioskNow, KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave,
+    Overlay, PinAnswer, Scene, SessionEnd, VisitId, VisitMessage, VisitView, VisitorView,
+    has_kiosk_pin, look_into_kiosk_folder, set_kiosk_pin,
 };
 pub use library::{Freed, LibraryView, library_of};
 pub use light::{Light, LightState};

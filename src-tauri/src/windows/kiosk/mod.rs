@@ -3,12 +3,17 @@
 //! What a visitor says and sees is [`studio::Kiosk`]'s; here are only the window and its place ([`place`]), its lock
 //! ([`lock`]), and what keeps it alive. *Invariant:* while this window is there, the desk's is not on the screen.
 
+mod awake;
+mod grab;
+mod life;
 mod lock;
+mod notify;
 pub(crate) mod place;
 
 use super::{GROUND, KIOSK, desk, still_caret};
 use gtk::prelude::{GtkWindowExt, ObjectExt, WidgetExt};
 use gtk::{gdk, glib};
+use life::Life;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Mutex;
@@ -25,8 +30,9 @@ use tokio::sync::watch;
 const LOOK: Duration = Duration::from_secs(2);
 
 /// What the shell knows of its kiosk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shell {
+    /// Whether the kiosk has the screen.
     on: watch::Sender<bool>,
     /// The output that was asked for on the command line.
     asked_for: Mutex<Option<String>>,
@@ -34,9 +40,26 @@ pub(crate) struct Shell {
     wanted: Mutex<Option<String>>,
     /// Whether the program begins anew when it ends.
     again: AtomicBool,
+    life: Life,
 }
 
 impl Shell {
+    /// No kiosk yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            on: watch::Sender::new(false),
+            asked_for: Mutex::default(),
+            wanted: Mutex::default(),
+            again: AtomicBool::default(),
+            life: Life::new(),
+        }
+    }
+
+    /// The page is alive and paints.
+    pub(crate) fn beat(&self) {
+        self.life.beat();
+    }
+
     /// Returns as soon as no kiosk is open.
     pub(crate) async fn closed(&self) {
         // It lives as long as the app.
@@ -70,6 +93,7 @@ pub(crate) async fn show(app: &AppHandle, display: Option<String>) -> tauri::Res
     set(&shell.asked_for, display);
     if app.get_webview_window(KIOSK).is_none() {
         build(app)?;
+        tauri::async_runtime::spawn(life::watch(app.clone()));
     }
     let handle = app.clone();
     app.run_on_main_thread(move || match app_window(&handle) {
@@ -135,17 +159,24 @@ fn present(app: &AppHandle, window: &gtk::ApplicationWindow) {
     }
     still_caret();
     lock::keys(window);
-    if let Some(page) = app.get_webview_window(KIOSK)
-        && let Err(error) = page.with_webview(|page| lock::page(&page.inner()))
-    {
+    let handle = app.clone();
+    let page = app.get_webview_window(KIOSK).map(|page| {
+        page.with_webview(move |page| {
+            lock::page(&page.inner());
+            life::revive(&handle, &page.inner());
+        })
+    });
+    if let Some(Err(error)) = page {
         tracing::error!(%error, "the kiosk's page is not locked");
     }
     place::first(window, wanted.as_deref());
-    window.show();
+    window.show_all();
     window.present();
     if let Err(error) = desk::hide(app) {
         tracing::warn!(%error, "the desk's window stays on the screen");
     }
+    grab::hold(window);
+    awake::hold(window);
     follow_outputs(app, window);
 }
 
@@ -190,12 +221,12 @@ fn to_desk(app: &AppHandle) -> tauri::Result<()> {
 /// Takes the place of this program with itself, if the kiosk is to begin anew. When all else has ended.
 pub(crate) fn begin_anew_if_asked(app: &AppHandle) {
     let shell = app.state::<Shell>();
-    let Some(program) = std::env::args_os().next() else {
+    let again = shell.again.load(Ordering::Relaxed);
+    shell.life.end(again);
+    let program = std::env::args_os().next().filter(|_| again);
+    let Some(program) = program else {
         return;
     };
-    if !shell.again.load(Ordering::Relaxed) {
-        return;
-    }
     let display = shell.asked_for.lock().ok().and_then(|name| name.clone());
     let display = display.map(|name| format!("--display={name}"));
     let error = Command::new(program).arg("--kiosk").args(display).exec();

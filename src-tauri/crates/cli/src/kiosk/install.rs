@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is written before everything was looked at.
 
+use super::check::proven;
 use super::ground::{Ground, Scope, User};
 use super::own_files::Own;
 use super::units::{self, Start, UNIT};
@@ -172,11 +173,12 @@ fn problems(ground: &Ground, start: &Start, data: &Path) -> Vec<Stop> {
         let words = format!("The app is not at {}.", start.program.display());
         problems.push(Stop::failed(words, "Say where it is: --program PATH."));
     }
-    if !ground.at(data).join("kiosk.pin").is_file() {
+    if !studio::has_kiosk_pin(&ground.at(data)) {
         let words = "No PIN is set, so nobody could leave the kiosk.";
         let hint = "`wick kiosk pin` sets one; call it as the person whom the kiosk runs as.";
         problems.push(Stop::failed(words, hint));
     }
+    problems.extend(proven(&ground.at(data).join("kiosk")).err());
     problems
 }
 

@@ -1,16 +1,20 @@
 //! `wick kiosk`: what an operator does for a screen in front of strangers, from a terminal.
 
+mod check;
 mod console;
 mod ground;
 mod install;
 mod own_files;
+mod pin;
 mod remove;
 mod units;
 
 use crate::stop::Stop;
+use check::CheckArgs;
 use clap::Subcommand;
 use console::ConsoleArgs;
 use install::InstallArgs;
+use pin::PinArgs;
 use remove::RemoveArgs;
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +32,10 @@ enum Command {
     /// What the unit of a console starts
     #[command(hide = true)]
     Console(ConsoleArgs),
+    /// Look whether kiosk.toml is good, and what would be shown
+    Check(CheckArgs),
+    /// Set the PIN that leads out of the kiosk
+    Pin(PinArgs),
 }
 
 pub(crate) fn kiosk(args: &KioskArgs) -> Result<(), Stop> {
@@ -35,5 +43,7 @@ pub(crate) fn kiosk(args: &KioskArgs) -> Result<(), Stop> {
         Command::Install(args) => install::install(args),
         Command::Remove(args) => remove::remove(args),
         Command::Console(args) => console::console(args),
+        Command::Check(args) => check::check(args),
+        Command::Pin(args) => pin::pin(args),
     }
 }

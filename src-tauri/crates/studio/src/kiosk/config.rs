@@ -133,7 +133,7 @@ impl Default for Visitor {
             max_tokens: 400,
             max_turns: 12,
             max_message_characters: 1000,
-            idle: Duration::from_mins(1),
+            idle: Duration::from_secs(60),
             countdown: Duration::from_secs(15),
             keyboard: KeyboardMode::default(),
             layout: KeyboardLayout::default(),

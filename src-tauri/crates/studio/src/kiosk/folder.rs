@@ -49,7 +49,7 @@ pub(crate) struct InForce {
 pub(crate) struct Folder {
     inner: Arc<Inner>,
     /// Ends the looking with the last clone.
-    _task: Arc<EndOnDrop>,
+    _looking: Arc<EndOnDrop>,
 }
 
 #[derive(Debug)]
@@ -88,8 +88,10 @@ impl Folder {
         });
         inner.look();
         let task = tokio::spawn(keep_looking(inner.clone()));
-        let _task = Arc::new(EndOnDrop(task.abort_handle()));
-        Self { inner, _task }
+        Self {
+            inner,
+            _looking: Arc::new(EndOnDrop(task.abort_handle())),
+        }
     }
 
     /// What holds, as it changes.
@@ -130,8 +132,7 @@ impl Folder {
     }
 }
 
-/// As [`Folder::make`], for who does not look at it.
-pub(super) fn make(folder: &Path) -> Result<(), Error> {
+fn make(folder: &Path) -> Result<(), Error> {
     let missing = |(name, _): &(&str, &[u8])| folder.join(name).symlink_metadata().is_err();
     let mut files = scenes::FILES.into_iter().filter(missing);
     let written = fs::create_dir_all(folder)

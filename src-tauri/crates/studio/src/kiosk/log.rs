@@ -35,6 +35,11 @@ pub(crate) async fn export(store: &Store, folder: PathBuf) -> Result<String, Err
     written.await.unwrap_or_else(broken)
 }
 
+/// Keeps how a session stands, after each turn and at its end. Nobody waits for it.
+pub(crate) fn note(store: &Store, session: KioskSession) {
+    store.note_kiosk_session(session);
+}
+
 fn summary(mut sessions: Vec<KioskSession>) -> KioskLog {
     let all = |figure: fn(&KioskSession) -> u32| {
         sessions

@@ -18,6 +18,7 @@ mod ready;
 mod scene;
 mod scenes;
 mod shared;
+mod terminal;
 mod upkeep;
 mod view;
 mod visit;
@@ -26,6 +27,7 @@ mod wipe;
 mod words;
 
 pub(crate) use shared::Parts;
+pub use terminal::{KioskFolder, has_kiosk_pin, look_into_kiosk_folder, set_kiosk_pin};
 pub use view::{
     ConfigProblem, KeyboardLayout, KeyboardMode, KioskAnswer, KioskLog, KioskModel, KioskNow,
     KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay, PinAnswer,

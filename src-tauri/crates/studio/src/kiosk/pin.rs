@@ -15,13 +15,14 @@ use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Wrong tries until there is a delay.
 const FREE_TRIES: u32 = 3;
-const LONGEST_DELAY: Duration = Duration::from_mins(5);
+const LONGEST_DELAY: Duration = Duration::from_secs(300);
 
 /// OWASP's least for argon2id is 19 MiB and two passes. Source: OWASP, Password Storage Cheat Sheet.
 const MEMORY_KIB: u32 = 32 * 1024;
@@ -67,19 +68,21 @@ impl PinKeeper {
     /// [`ErrorCode::InvalidRequest`] with the reason; [`ErrorCode::DiskFull`], [`ErrorCode::Internal`] when it can't be
     /// kept. Then the one before still holds.
     pub(crate) async fn set(&self, pin: String) -> Result<(), Error> {
-        check(&pin)?;
-        self.blocking(move |keeper| {
-            let hash = hashed(&pin)?;
-            let _one = keeper.alone()?;
-            keeper.write(&Kept {
-                hash,
-                wrong_tries: 0,
-                last_wrong_at_ms: 0,
-            })?;
-            *keeper.closed() = None;
-            Ok(())
-        })
-        .await
+        self.blocking(move |keeper| keeper.set_now(&pin)).await
+    }
+
+    /// As [`PinKeeper::set`]; blocks.
+    pub(super) fn set_now(&self, pin: &str) -> Result<(), Error> {
+        check(pin)?;
+        let hash = hashed(pin)?;
+        let _one = self.alone()?;
+        self.write(&Kept {
+            hash,
+            wrong_tries: 0,
+            last_wrong_at_ms: 0,
+        })?;
+        *self.closed() = None;
+        Ok(())
     }
 
     /// Looks at one, unless it is too soon.
@@ -177,7 +180,8 @@ impl PinKeeper {
     /// Until this is dropped, no other try is looked at and no PIN is set, by whatever program.
     fn alone(&self) -> Result<File, Error> {
         let locked = || -> io::Result<File> {
-            fs::create_dir_all(&self.data_dir)?;
+            let mut folder = fs::DirBuilder::new();
+            folder.recursive(true).mode(0o700).create(&self.data_dir)?;
             let folder = File::open(&self.data_dir)?;
             folder.lock()?;
             Ok(folder)

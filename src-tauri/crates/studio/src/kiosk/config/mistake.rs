@@ -58,8 +58,8 @@ impl Flaw {
 /// The line, from 1, in which this byte stands.
 pub(super) fn line_of(text: &[u8], at: usize) -> u32 {
     let before = &text[..at.min(text.len())];
-    let breaks = before.iter().filter(|byte| **byte == b'\n').count();
-    u32::try_from(breaks).unwrap_or(u32::MAX).saturating_add(1)
+    let lines = before.split(|byte| *byte == b'\n').count();
+    u32::try_from(lines).unwrap_or(u32::MAX)
 }
 
 /// Text, or in which line it stops to be UTF-8.
