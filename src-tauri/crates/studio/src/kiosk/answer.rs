@@ -329,7 +329,7 @@ impl Speaker {
         self.show(whole)
     }
 
-    /// Shows so much of what was held back.
+    /// Shows so much of what was held back; `false` if a blocked word stands in it. The last word of all may not grow.
     fn show(&mut self, length: usize) -> bool {
         let (piece, rest) = self.held_back.as_str().split_at(length);
         if piece.is_empty() {
@@ -427,12 +427,12 @@ fn failed(error: &EngineError, engine: &LoadedEngine) -> Try {
     }
 }
 
-/// Up to where a text is whole words: what comes next can't go on with the last one.
+/// Up to where a text is whole words: what comes next can't go on with the last one. Scripts that write no spaces have
+/// none to wait for.
 fn end_of_words(text: &str) -> usize {
-    let last = text
-        .char_indices()
-        .rev()
-        .find(|(_, c)| !c.is_alphanumeric());
+    let goes_on =
+        |c: char| c.is_alphanumeric() && (c < '\u{e00}' || ('\u{ac00}'..='\u{d7a3}').contains(&c));
+    let last = text.char_indices().rev().find(|(_, c)| !goes_on(*c));
     last.map_or(0, |(at, c)| at + c.len_utf8())
 }
 
@@ -449,6 +449,10 @@ async fn passed(deadline: Option<tokio::time::Instant>) {
 
 /// Returns when the wish is no longer `seen`.
 async fn wished(wish: &mut watch::Receiver<Wish>, seen: Wish) -> Wish {
+    if seen == Wish::StopAtOnce {
+        // Nothing ends it sooner, and whoever wished it may be gone.
+        return std::future::pending().await;
+    }
     let wish = wish.wait_for(|wish| *wish != seen).await;
     wish.map_or(Wish::StopAtOnce, |wish| *wish)
 }

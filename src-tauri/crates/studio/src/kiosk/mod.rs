@@ -87,10 +87,7 @@ impl Kiosk {
         self.spawn(&mut tasks, self.clone().keep_ready(folder.subscribe()));
         self.spawn(&mut tasks, self.clone().keep_reading());
         self.spawn(&mut tasks, self.clone().follow(folder.subscribe()));
-        self.inner.state().open = Some(Open {
-            folder,
-            _tasks: tasks,
-        });
+        self.inner.state().open = Some(Open { folder, tasks });
         self.inner.publish();
         tracing::info!("the kiosk is open");
         Ok(())
@@ -105,7 +102,10 @@ impl Kiosk {
         self.wipe_now(SessionEnd::Closed).await;
         self.inner.end_scene();
         self.lock();
-        self.inner.state().open = None;
+        let open = self.inner.state().open.take();
+        if let Some(mut open) = open {
+            open.tasks.shutdown().await;
+        }
         self.inner.unready();
         self.inner.publish();
         tracing::info!("the kiosk is closed");

@@ -155,7 +155,8 @@ impl Kiosk {
             }
             if let Some(engine) = engine {
                 tracing::warn!(model = %engine.model.id, "the kiosk's worker is gone");
-                self.settle(chosen.borrow().clone(), Found::Waiting);
+                let choice = chosen.borrow().clone();
+                self.settle(choice, Found::Waiting);
                 tokio::time::sleep(pause).await;
             }
             pause = longer(pause);

@@ -60,6 +60,8 @@ pub(super) struct State {
     pub(super) open: Option<Open>,
     pub(super) visit: Option<Visit>,
     pub(super) last_visit: u32,
+    /// When that began: no two begin in the same millisecond.
+    pub(super) last_began_at_ms: i64,
     /// The live scene that is being answered.
     pub(super) scene: Option<watch::Sender<Wish>>,
     /// Until when the operator is in.
@@ -71,7 +73,7 @@ pub(super) struct State {
 pub(super) struct Open {
     pub(super) folder: Folder,
     /// They end with this.
-    pub(super) _tasks: JoinSet<()>,
+    pub(super) tasks: JoinSet<()>,
 }
 
 impl Shared {

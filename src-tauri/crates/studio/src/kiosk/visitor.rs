@@ -36,8 +36,9 @@ impl Kiosk {
             let mut state = self.inner.state();
             if state.visit.is_none() {
                 state.last_visit += 1;
+                state.last_began_at_ms = now_ms().max(state.last_began_at_ms + 1);
                 let id = VisitId(state.last_visit);
-                state.visit = Some(Visit::new(id, now_ms()));
+                state.visit = Some(Visit::new(id, state.last_began_at_ms));
             }
             let visit = state.visit.as_mut();
             visit.map_or(VisitId(0), |visit| {

@@ -8,6 +8,7 @@ mod ends;
 pub(crate) mod fake;
 mod full_disk;
 mod guard;
+mod kiosk;
 mod library;
 mod models;
 mod monitor;
