@@ -6,7 +6,7 @@
 use crate::windows::displays::{Output, outputs};
 use gtk::gdk;
 use gtk::glib::IsA;
-use gtk::prelude::{GtkWindowExt, MonitorExt, WidgetExt};
+use gtk::prelude::{DisplayExtManual, GtkWindowExt, MonitorExt, WidgetExt};
 
 /// The output to be on: the one with this name; while there is none, the desktop's first choice.
 pub(crate) fn choose<'a>(outputs: &'a [Output], wanted: Option<&str>) -> Option<&'a Output> {
@@ -60,7 +60,15 @@ pub(super) fn keep(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
 fn covers(window: &gtk::ApplicationWindow, output: &Output) -> bool {
     let (place, size) = (output.place, window.allocation());
     let right_size = (size.width(), size.height()) == (place.width(), place.height());
-    right_size && seen_on(window, std::slice::from_ref(output)).is_some()
+    right_size && lies_at(window, output) && seen_on(window, std::slice::from_ref(output)).is_some()
+}
+
+/// On Wayland a window does not know where it lies, and the compositor lays it right.
+fn lies_at(window: &gtk::ApplicationWindow, output: &Output) -> bool {
+    let corner = window.window().map(|window| window.origin());
+    let (x, y) = (output.place.x(), output.place.y());
+    window.display().backend().is_wayland()
+        || corner.is_some_and(|(_, left, top)| (left, top) == (x, y))
 }
 
 /// The output of these on which most of the window is.
