@@ -34,6 +34,17 @@ check("rate", format.rate, [
   [null, "–"],
   [Infinity, "–"],
 ]);
+check("bigRate", format.bigRate, [
+  [58.68, "59"],
+  [9.94, "9.9"],
+  [9.96, "10"],
+  [1904.4, "1,904"],
+  [null, "–"],
+]);
+check("moment", format.moment, [
+  [new Date(2026, 11, 1, 4, 5).getTime(), "1 Dec, 04:05"],
+  [null, "–"],
+]);
 check("duration", format.duration, [
   [3, "3 ms"],
   [420, "0.42 s"],

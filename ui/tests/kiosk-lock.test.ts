@@ -40,6 +40,8 @@ describe("a key in the kiosk", () => {
   it("edits a field only", () => expect(isAllowed(press("Ctrl+a"), false)).toBe(false));
   it("is the operator's in one form", () => {
     expect(["Ctrl+Alt+k", "Ctrl+Alt+K"].every((keys) => isOperatorsKey(press(keys)))).toBe(true);
+    const cyrillic = { key: "л", code: "KeyK", ctrlKey: true, altKey: true };
+    expect(isOperatorsKey(new KeyboardEvent("keydown", cyrillic))).toBe(true);
     expect(["Ctrl+k", "Alt+k", "k", "Ctrl+Alt+j"].some((keys) => isOperatorsKey(press(keys)))).toBe(false);
   });
 });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { KioskAnswer, KioskPhase, KioskReadings, KioskView } from "../src/lib/bindings";
 import { kiosk } from "../src/state/kiosk.svelte";
 import { operator } from "../src/state/kiosk-operator.svelte";
+import { Visit } from "../src/state/kiosk-visit.svelte";
 import { readings } from "../src/state/kiosk-readings.svelte";
 import Kiosk from "../src/views/kiosk/Kiosk.svelte";
 import { GIB } from "./fixtures";
@@ -251,6 +252,27 @@ describe("a visitor", () => {
     expect(find<HTMLTextAreaElement>("field")?.value).toBe("");
     expect(find("keyboard")).toBeNull();
     expect(said()).toEqual([]);
+  });
+  it("sees nothing of the one before who comes right after them", async () => {
+    await begin();
+    press(type("Zauberwort"), "Enter");
+    await settled();
+    type("Entwurf");
+    await phase(visit(2));
+    expect(document.body.innerHTML).not.toMatch(/Zauberwort/);
+    expect(find<HTMLTextAreaElement>("field")?.value).toBe("");
+  });
+  it("is not kept once they are dropped", async () => {
+    const one = new Visit(1, { ...VIEW, visit: null });
+    void one.say("Zauberwort");
+    one.draft = "Entwurf";
+    answer.tell({ type: "token", text: "Geheimnis" });
+    const written = one.answering!;
+    one.drop();
+    answer.tell({ type: "finished", text: "Geheimnis", turns_left: 1 });
+    answer.end({ status: "ok", data: null });
+    await settled();
+    expect([one.messages, one.draft, one.answering, written.text]).toEqual([[], "", null, ""]);
   });
   it("finds the conversation again after the page was loaded anew", async () => {
     vi.useFakeTimers();

@@ -16,9 +16,10 @@ const EDITING = new Set(["a", "z", "ArrowLeft", "ArrowRight", "Backspace", "Dele
 const element = (event: Event): Element | null => (event.target instanceof Element ? event.target : null);
 const inField = (event: Event): boolean => Boolean(element(event)?.closest("input, textarea"));
 
-/** Whether it is the operator's. */
+/** Whether it is the operator's: K by its name or by its place, for keyboards that write other letters. */
 export function isOperatorsKey(event: KeyboardEvent): boolean {
-  return event.ctrlKey && event.altKey && !event.metaKey && event.key.toLowerCase() === "k";
+  const isK = event.key.toLowerCase() === "k" || event.code === "KeyK";
+  return isK && event.ctrlKey && event.altKey && !event.metaKey;
 }
 
 /** Whether a key may act. */
