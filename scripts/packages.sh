@@ -15,6 +15,12 @@ packages_for() {
     echo "openbox: closes and minimises windows in the end-to-end tests"
     echo "xdotool: presses the keys for that"
     echo "imagemagick: takes the end-to-end tests' screenshots"
+    echo "xserver-xorg-core: two monitors for the kiosk's tests"
+    echo "xserver-xorg-video-dummy: draws on them"
+    echo "x11-xserver-utils: pulls their cables (xrandr)"
+    echo "sway: a Wayland desktop for the kiosk's tests"
+    echo "grim: takes screenshots there"
+    echo "cage: the kiosk's screen without a desktop, in its tests"
 }
 
 # The python3 that has pip: the one on PATH may be somebody's own build without it. Prints its path.
@@ -51,6 +57,11 @@ other_system() {
         command -v openbox >/dev/null || missing+=("openbox")
         command -v xdotool >/dev/null || missing+=("xdotool")
         command -v import >/dev/null || missing+=("ImageMagick")
+        command -v Xorg >/dev/null || missing+=("Xorg with its dummy driver")
+        command -v xrandr >/dev/null || missing+=("xrandr")
+        command -v sway >/dev/null || missing+=("sway")
+        command -v grim >/dev/null || missing+=("grim")
+        command -v cage >/dev/null || missing+=("cage")
     fi
     [ "${#missing[@]}" = 0 ] && return
     local list

@@ -46,6 +46,14 @@ impl Home {
         self
     }
 
+    /// Its temporary folder is its own, and there for [`Home::finds`].
+    #[must_use]
+    pub fn with_temporary_folder(mut self) -> Self {
+        self.temporary = self.path("tmp");
+        fs::create_dir(&self.temporary).expect("a folder");
+        self
+    }
+
     /// Its hub is there.
     #[must_use]
     pub fn with_hub(mut self, endpoint: String) -> Self {
@@ -107,6 +115,27 @@ impl Home {
         let path = self.path("bin").join(name);
         fs::write(&path, script).expect("a file");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+
+    /// The files anywhere below it, with their names, in which these words stand.
+    pub fn finds(&self, words: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            // What goes meanwhile has nothing left in it.
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let Ok(kind) = entry.file_type() else {
+                    continue;
+                };
+                if kind.is_dir() {
+                    folders.push(path);
+                } else if kind.is_file() && holds(&path, words.as_bytes()) {
+                    found.push(path);
+                }
+            }
+        }
+        found
     }
 
     /// One of our programs, at home here.
@@ -205,6 +234,12 @@ impl Default for Home {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn holds(path: &Path, words: &[u8]) -> bool {
+    let in_name = path.as_os_str().as_encoded_bytes();
+    let within = |bytes: &[u8]| bytes.windows(words.len()).any(|part| part == words);
+    within(in_name) || fs::read(path).is_ok_and(|content| within(&content))
 }
 
 fn is_marked(id: u32, mark: &str) -> io::Result<bool> {

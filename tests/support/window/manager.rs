@@ -1,9 +1,9 @@
 //! A window manager, openbox: it gives the keyboard to a window, closes and minimises. A screen has none unless asked.
 
 use super::process::tied;
-use super::{Home, PATIENCE, Screen};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use super::server::Server;
+use super::{Home, Screen};
+use std::process::Stdio;
 
 /// Windows without a frame, so that the app fills the screen here too, and the two keys that most managers have.
 const CONFIG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -20,43 +20,20 @@ const CONFIG: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </openbox_config>
 "#;
 
-/// A running one.
-pub(super) struct Manager {
-    child: Child,
-}
-
-impl Manager {
-    /// Returns when it manages the screen.
-    pub(super) async fn start(home: &Home, screen: &Screen) -> Self {
-        let (config, ready) = (home.path("openbox.xml"), home.path("openbox-is-ready"));
-        std::fs::write(&config, CONFIG).expect("a file");
-        let mut command = tied("openbox");
-        home.move_in(&mut command);
-        screen.show(&mut command);
-        let child = command
-            .arg("--config-file")
-            .arg(&config)
-            .args(["--sm-disable", "--startup"])
-            .arg(format!("touch '{}'", ready.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("openbox is installed");
-        let manager = Self { child };
-        let deadline = Instant::now() + PATIENCE;
-        while !ready.exists() {
-            assert!(Instant::now() < deadline, "openbox does not start");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        manager
-    }
-}
-
-impl Drop for Manager {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Returns when it manages the screen.
+pub(super) async fn start(home: &Home, screen: &Screen) -> Server {
+    let (config, ready) = (home.path("openbox.xml"), home.path("openbox-is-ready"));
+    std::fs::write(&config, CONFIG).expect("a file");
+    let mut command = tied("openbox");
+    home.move_in(&mut command);
+    screen.show(&mut command);
+    command
+        .arg("--config-file")
+        .arg(&config)
+        .args(["--sm-disable", "--startup"])
+        .arg(format!("touch '{}'", ready.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Server::start(command, &ready).await
 }

@@ -21,6 +21,7 @@ mod page;
 mod process;
 mod screen;
 mod server;
+mod unit;
 
 pub use chat::{Message, Messages};
 pub use home::Home;
@@ -28,9 +29,10 @@ pub use outputs::Area;
 pub use page::{CONTROL, ENTER, ESCAPE};
 pub use process::{Hogs, Process};
 pub use screen::{Screen, Show};
+pub use unit::{Service, State, Unit};
 
 use app::App;
-use manager::Manager;
+use server::Server;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -47,7 +49,7 @@ pub struct Desk {
     /// What the app is started with.
     arguments: Vec<String>,
     app: Option<App>,
-    manager: Option<Manager>,
+    manager: Option<Server>,
     screen: Screen,
     home: Home,
     _turn: MutexGuard<'static, ()>,
@@ -107,7 +109,7 @@ impl Desk {
 
     /// Starts a window manager, which stays with the screen.
     pub async fn manage(&mut self) {
-        self.manager = Some(Manager::start(&self.home, &self.screen).await);
+        self.manager = Some(manager::start(&self.home, &self.screen).await);
     }
 
     /// Starts the app, once it has been ended.
@@ -177,6 +179,11 @@ impl Desk {
         &self.screen
     }
 
+    /// What the app says goes here.
+    pub fn log(&self) -> PathBuf {
+        log_file(&self.name)
+    }
+
     /// How often the app has said this in its log.
     pub fn said(&self, words: &str) -> usize {
         let log = std::fs::read_to_string(log_file(&self.name));
@@ -202,6 +209,11 @@ impl Desk {
     pub async fn picture(&self, name: &str) {
         self.stand_still().await;
         self.screen.picture(&artifact(&format!("{name}.png")));
+    }
+
+    /// A file that a test leaves for a person to look at, in `target/e2e/`.
+    pub fn artifact(name: &str) -> PathBuf {
+        artifact(name)
     }
 
     fn app(&self) -> &App {

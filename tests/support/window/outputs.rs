@@ -30,7 +30,8 @@ impl Screen {
     /// Pulls the cable of an output.
     pub fn pull(&self, name: &str) {
         if self.sway.is_some() {
-            self.tell("swaymsg", &["output", name, "disable"]);
+            // Sway's window is a monitor to it. The manager around closes it.
+            self.point(&["key", "alt+F4"]);
         } else {
             self.tell("xrandr", &["--output", name, "--off"]);
         }
@@ -39,12 +40,14 @@ impl Screen {
 
     /// Puts the cable back in: the output is there again, with this size and to the right of the first.
     pub fn put_back(&self, name: &str, size: (u32, u32)) {
-        if self.sway.is_some() {
-            self.tell("swaymsg", &["output", name, "enable"]);
-            self.set_size(name, size);
-        } else {
-            self.set_mode(name, size, &["--right-of", "DUMMY0"]);
-        }
+        self.set_mode(name, size, &["--right-of", "DUMMY0"]);
+        self.until("the output is there", || self.area(name).is_some());
+    }
+
+    /// Plugs in a monitor that was never there. Only sway can; the first one is HEADLESS-3, of 1920 × 1080 pixels.
+    pub fn plug_in(&self, name: &str) {
+        self.tell("swaymsg", &["create_output"]);
+        self.until("the output is there", || self.area(name).is_some());
     }
 
     /// Changes the resolution of an output.
@@ -83,6 +86,16 @@ impl Screen {
 
     /// Makes cage's window as large as the screen: for cage, that is its monitor.
     pub(super) fn fill_with_cage(&self, (width, height): (u32, u32)) {
+        let window = self.only_window();
+        let [width, height] = [width, height].map(|size| size.to_string());
+        self.tell(
+            "xdotool",
+            &["windowsize", "--sync", &window, &width, &height],
+        );
+    }
+
+    /// The compositor's window on the X server.
+    fn only_window(&self) -> String {
         let windows = [
             "search",
             "--maxdepth",
@@ -96,10 +109,8 @@ impl Screen {
             let found = self.tell("xdotool", &windows);
             found.lines().nth(1).map(str::to_owned)
         };
-        self.until("cage has a window", || window().is_some());
-        let window = window().expect("a window");
-        let [width, height] = [width, height].map(|size| size.to_string());
-        self.point(&["windowsize", "--sync", &window, &width, &height]);
+        self.until("there is a window", || window().is_some());
+        window().expect("a window")
     }
 
     /// The answer of a program that speaks to this screen.

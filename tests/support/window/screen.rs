@@ -4,7 +4,7 @@
 
 use super::process::{tied, tied_stranger};
 use super::server::Server;
-use super::{Home, PATIENCE};
+use super::{Home, PATIENCE, manager};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,8 @@ pub enum Show {
     Plain(u32, u32),
     /// Xorg with its dummy driver: DUMMY0 with 1280 × 800 pixels, at its right DUMMY1 with 1920 × 1080.
     TwoMonitors,
-    /// Sway: HEADLESS-1 with 1280 × 800 pixels, at its right HEADLESS-2 with 1920 × 1080.
+    /// Sway: HEADLESS-1 with 1280 × 800 pixels, at its right HEADLESS-2 with 1920 × 1080, and X11-1 with 1024 × 768, which
+    /// alone can be pulled: wlroots' headless outputs stay.
     Sway,
     /// Cage, which shows one window on all there is, in a window of Xvfb of this size.
     Cage(u32, u32),
@@ -93,29 +94,31 @@ impl Screen {
     }
 
     async fn in_sway(home: &Home) -> Self {
+        let mut screen = Self::xvfb((1024, 768), home);
+        // It can close a window, which for sway is to pull the cable of a monitor.
+        let manager = manager::start(home, &screen).await;
+        screen.servers.insert(0, manager);
         let folder = home.path("sway");
         let (config, ipc) = (folder.join("config"), folder.join("sway.sock"));
         fs::create_dir(&folder).expect("a folder");
         fs::write(&config, SWAY).expect("a file");
-        let mut command = compositor("sway", "headless", &folder, home);
+        let mut command = compositor("sway", "headless,x11", &folder, home);
         command
             .arg("--config")
             .arg(config)
+            .envs(screen.x11.as_ref().map(|name| ("DISPLAY", name)))
             .env("WLR_HEADLESS_OUTPUTS", "2")
             .env("SWAYSOCK", &ipc);
         let socket = folder.join("wayland-1");
         let server = Server::start(command, &socket).await;
-        let screen = Self {
-            servers: vec![server],
-            x11: None,
-            wayland: Some(socket),
-            sway: Some(ipc),
-            size: (1280, 800),
-        };
+        screen.servers.insert(0, server);
+        screen.wayland = Some(socket);
+        screen.sway = Some(ipc);
+        screen.size = (1280, 800);
         screen.until("sway has its outputs", || {
-            screen
-                .area("HEADLESS-2")
-                .is_some_and(|area| area.width == 1920)
+            ["HEADLESS-2", "X11-1"]
+                .iter()
+                .all(|name| screen.area(name).is_some())
         });
         screen
     }
@@ -160,7 +163,7 @@ impl Screen {
     /// Writes what is on the screen, on all its outputs, into a PNG file.
     pub fn picture(&self, file: &Path) {
         let mut command = match (&self.x11, &self.wayland) {
-            (Some(display), _) => {
+            (Some(display), _) if self.sway.is_none() => {
                 let mut command = Command::new("import");
                 command
                     .args(["-window", "root"])
@@ -168,7 +171,7 @@ impl Screen {
                     .env_remove("WAYLAND_DISPLAY");
                 command
             }
-            (None, socket) => {
+            (_, socket) => {
                 let mut command = Command::new("grim");
                 command.envs(socket.iter().map(|path| ("WAYLAND_DISPLAY", path)));
                 command
@@ -183,8 +186,25 @@ impl Screen {
         );
     }
 
+    /// The colour of a point of the screen, such as `srgb(18,16,14)`.
+    pub fn colour(&self, (x, y): (u32, u32)) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("screen.png");
+        self.picture(&file);
+        let point = format!("%[pixel:u.p{{{x},{y}}}]");
+        let told = Command::new("convert")
+            .arg(file)
+            .args(["-depth", "8", "-format", &point, "info:"])
+            .output();
+        let told = told.expect("ImageMagick is installed").stdout;
+        // Where all have the alpha channel of a picture by grim, it says nothing.
+        String::from_utf8_lossy(&told)
+            .replace("srgba", "srgb")
+            .replace(",1)", ")")
+    }
+
     /// What `xdotool` does: keys that reach the window manager, windows by their class.
-    pub(super) fn point(&self, arguments: &[&str]) {
+    pub fn point(&self, arguments: &[&str]) {
         self.tell("xdotool", arguments);
     }
 
@@ -269,4 +289,5 @@ default_border none
 xwayland disable
 output HEADLESS-1 resolution 1280x800 position 0 0
 output HEADLESS-2 resolution 1920x1080 position 1280 0
+output X11-1 position 3200 0
 ";
