@@ -11,5 +11,6 @@ mod e2e;
 mod engine;
 mod guarding;
 mod keeping;
+mod kiosking;
 mod scheduling;
 mod worker;

@@ -231,7 +231,12 @@ describe("the monitor", () => {
   });
   it("lists what runs, and stops it with a click", async () => {
     const one: GenerationNow = {
-      ...{ asker: { type: "conversation" as const, id: 7 }, model: "SmolLM2", generated_tokens: 96, decode_tokens_per_second: 58.7 },
+      ...{
+        asker: { type: "conversation" as const, id: 7 },
+        model: "SmolLM2",
+        generated_tokens: 96,
+        decode_tokens_per_second: 58.7,
+      },
       ...{ stage: { type: "decode" as const }, running_ms: 1700 },
     };
     await show(timeline([1000]), { generations: [one] });

@@ -178,6 +178,15 @@ plan: LoadPlan | null } |
 /**  Why, and what would help. */
 refusal: LoadRefusal };
 
+/**  For whom something is generated. */
+export type Asker = 
+/**  For an answer in a conversation. */
+{ type: "conversation"; 
+/**  Which. */
+id: ConversationId } | 
+/**  For a visitor, or a scene, of the kiosk: what it says is nobody else's business. */
+{ type: "kiosk" };
+
 /**  A model to begin with. */
 export type CatalogEntry = {
 	/**  What it is good for. */
@@ -575,8 +584,8 @@ export type Gate =
 
 /**  A generation that runs or waits for its turn. */
 export type GenerationNow = {
-	/**  Where its answer is written. */
-	conversation: ConversationId,
+	/**  For whom it is. */
+	asker: Asker,
 	/**  The name of the model that writes it. */
 	model: string,
 	/**  How far it is. */

@@ -5,9 +5,9 @@
 /// Writes zeros over all of it. The compiler may not leave that out because nobody reads them any more.
 pub(crate) fn wipe<T: Copy + Default>(values: &mut [T]) {
     values.fill(T::default());
-    let _values = std::hint::black_box(values);
     #[cfg(test)]
-    tests::WIPED.set(tests::WIPED.get() + size_of_val(_values));
+    tests::WIPED.set(tests::WIPED.get() + size_of_val(values));
+    std::hint::black_box(values);
 }
 
 #[cfg(test)]

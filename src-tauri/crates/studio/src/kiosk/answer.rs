@@ -4,21 +4,18 @@
 //! calm words. Invariant: it ends, since it is bounded in tokens, in tries and in how long it waits.
 
 use super::Kiosk;
+use super::attempt::{Try, wished};
 use super::config::Config;
 use super::ready::Ready;
 use super::view::{KioskAnswer, SessionEnd, VisitId};
+use super::visit::Visit;
 use super::visitor::Sink;
 use super::words::Words;
-use crate::light::STUCK_AFTER;
-use crate::meter::{Asker, Metered};
 use crate::running::Wish;
 use crate::slot::LoadedEngine;
-use engine_api::{
-    ChatMessage, EngineError, FinishReason, GenerateRequest, Generation, GenerationEvent, Prompt,
-    Timings,
-};
+use engine_api::ChatMessage;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// What a visitor reads where no model can answer.
@@ -27,18 +24,8 @@ const SHORT_BREAK: &str = "This screen is taking a short break. Please try again
 const TOO_LONG: &str = "That is more than I can read at once. Please say it in fewer words.";
 /// How often a worker may be lost over one answer.
 const MOST_LOST: u32 = 2;
-/// A worker that was asked to stop and still says nothing after this time is not waited for any longer.
-const STOP_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 5 });
-/// How long a worker that has work may come no further.
-const STALLED_AFTER: Duration = if cfg!(test) {
-    Duration::from_secs(1)
-} else {
-    STUCK_AFTER
-};
-/// How often that is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long an answer waits for a model that is being loaded.
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// Whose answer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,15 +36,15 @@ enum Whose {
 
 /// What writes it.
 pub(super) struct Speaker {
-    kiosk: Kiosk,
-    config: Arc<Config>,
-    wish: watch::Receiver<Wish>,
-    sink: Sink,
+    pub(super) kiosk: Kiosk,
+    pub(super) config: Arc<Config>,
+    pub(super) wish: watch::Receiver<Wish>,
+    pub(super) sink: Sink,
     whose: Whose,
     /// What is shown so far.
-    shown: Words,
+    pub(super) shown: Words,
     /// What came after the last whole word: not looked at yet, so not shown.
-    held_back: Words,
+    pub(super) held_back: Words,
 }
 
 /// How the whole ended.
@@ -68,21 +55,6 @@ enum Outcome {
     Own(String),
     /// Nobody wants it any more.
     Ended,
-}
-
-/// How one try ended.
-enum Try {
-    Answered,
-    Blocked,
-    Ended,
-    /// The prompt does not fit.
-    TooLong,
-    /// The answer no longer fits behind the prompt.
-    Full,
-    /// The worker is gone, or comes no further.
-    Lost,
-    /// The computation failed.
-    Failed,
 }
 
 impl Speaker {
@@ -169,11 +141,10 @@ impl Speaker {
                 return Outcome::Ended;
             };
             match self.attempt(&engine, messages).await {
-                Try::Answered => return Outcome::Answered,
                 Try::Blocked => return Outcome::Own(self.config.rules.blocked_answer.clone()),
                 Try::Ended => return Outcome::Ended,
                 Try::TooLong | Try::Full if self.outgrow() => self.begin_again(),
-                Try::Full => return Outcome::Answered,
+                Try::Answered | Try::Full => return Outcome::Answered,
                 Try::TooLong => return Outcome::Own(TOO_LONG.into()),
                 Try::Failed => return self.give_up("the engine failed"),
                 Try::Lost => {
@@ -223,160 +194,11 @@ impl Speaker {
         }
     }
 
-    async fn attempt(&mut self, engine: &Arc<LoadedEngine>, messages: Vec<ChatMessage>) -> Try {
-        let mut request = GenerateRequest::new(Prompt::chat(messages));
-        request.max_tokens = Some(self.config.visitor.max_tokens);
-        let _in_use = engine.begin_use();
-        self.with_visit(|visit| visit.used(engine));
-        match engine.worker.engine().generate(request) {
-            Ok(generation) => self.follow_to_end(engine, generation).await,
-            Err(error) => failed(&error, engine),
-        }
-    }
-
-    /// Follows a generation to its end.
-    async fn follow_to_end(
-        &mut self,
-        engine: &Arc<LoadedEngine>,
-        mut generation: Generation,
-    ) -> Try {
-        let meter = &self.kiosk.inner.parts.meter;
-        let mut metered = meter.begin(Asker::Kiosk, engine.model.name.clone());
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        let mut heard = Instant::now();
-        // What was asked for, and how it ends then.
-        let mut ending: Option<(Try, tokio::time::Instant)> = None;
-        let mut seen = Wish::GoOn;
-        loop {
-            tokio::select! {
-                step = generation.next() => {
-                    heard = Instant::now();
-                    let step = step.unwrap_or_else(|| Err(EngineError::crashed("its pipe closed")));
-                    match step {
-                        Ok(GenerationEvent::Finished { reason, timings }) => {
-                            self.measured(engine, &metered, &timings);
-                            return match ending {
-                                Some((ending, _)) => ending,
-                                None => self.finished(reason),
-                            };
-                        }
-                        // Whoever ended it doesn't wait for what becomes of the worker.
-                        Err(error) => return ending.map_or_else(|| failed(&error, engine), |(ending, _)| ending),
-                        Ok(event) if self.take(&mut metered, &event, ending.is_none()) => {}
-                        Ok(_) => {
-                            generation.cancel();
-                            ending = Some((Try::Blocked, deadline()));
-                        }
-                    }
-                },
-                wish = wished(&mut self.wish, seen) => {
-                    generation.cancel();
-                    seen = wish;
-                    self.show_rest(wish);
-                    ending = Some((if wish == Wish::Stop { Try::Answered } else { Try::Ended }, deadline()));
-                }
-                () = passed(ending.as_ref().map(|(_, deadline)| *deadline)) => {
-                    // It hangs: what it holds goes with its process.
-                    self.kiosk.inner.parts.models.discard(engine.clone());
-                    return ending.map_or(Try::Lost, |(ending, _)| ending);
-                }
-                _ = look.tick() => {
-                    let moved = engine.worker.engine().progress().borrow().moved.max(heard);
-                    if ending.is_none() && moved.elapsed() >= STALLED_AFTER {
-                        return Try::Lost;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes an event; `false` when a blocked word stands in what it brings.
-    fn take(&mut self, metered: &mut Metered, event: &GenerationEvent, is_wanted: bool) -> bool {
-        let now = Instant::now();
-        match event {
-            GenerationEvent::Prefill {
-                processed_tokens,
-                total_tokens,
-            } => metered.prefill(*processed_tokens, *total_tokens, now),
-            GenerationEvent::Reasoning {
-                generated_tokens, ..
-            }
-            | GenerationEvent::ToolCall {
-                generated_tokens, ..
-            } => metered.tokens(*generated_tokens, now),
-            GenerationEvent::Token {
-                text,
-                generated_tokens,
-                ..
-            } => {
-                metered.tokens(*generated_tokens, now);
-                return !is_wanted || self.hear(text);
-            }
-            GenerationEvent::Queued | GenerationEvent::Finished { .. } => {}
-        }
-        true
-    }
-
-    /// Shows what came, as far as it is whole words; `false` for a blocked one, which is not shown.
-    fn hear(&mut self, text: &str) -> bool {
-        self.held_back.push_str(text);
-        let rules = &self.config.rules;
-        let whole = if rules.blocked.is_empty() {
-            self.held_back.as_str().len()
-        } else {
-            end_of_words(self.held_back.as_str())
-        };
-        self.show(whole)
-    }
-
-    /// Shows so much of what was held back; `false` if a blocked word stands in it. The last word of all may not grow.
-    fn show(&mut self, length: usize) -> bool {
-        let (piece, rest) = self.held_back.as_str().split_at(length);
-        if piece.is_empty() {
-            return true;
-        }
-        let (piece, rest) = (piece.to_owned(), rest.to_owned());
-        self.shown.push_str(&piece);
-        if self.config.rules.blocks(self.shown.as_str()) {
-            return false;
-        }
-        self.held_back = rest.into();
-        self.with_visit(|visit| visit.append(&piece));
-        (self.sink)(KioskAnswer::Token { text: piece });
-        true
-    }
-
-    /// It was stopped: what was held back is shown, if it may be.
-    fn show_rest(&mut self, wish: Wish) {
-        if wish == Wish::Stop {
-            self.show(self.held_back.as_str().len());
-        }
-    }
-
-    fn finished(&mut self, reason: FinishReason) -> Try {
-        match (self.show(self.held_back.as_str().len()), reason) {
-            (false, _) => Try::Blocked,
-            (true, FinishReason::ContextFull) => Try::Full,
-            (true, _) => Try::Answered,
-        }
-    }
-
-    fn measured(&self, engine: &LoadedEngine, metered: &Metered, timings: &Timings) {
-        let limit = self
-            .kiosk
-            .inner
-            .parts
-            .bandwidth
-            .limit(&engine.loaded, timings);
-        metered.finished(timings, limit, Instant::now());
-        self.with_any_visit(|visit| visit.measured(timings));
-    }
-
     /// What was shown of this answer is taken away.
     fn begin_again(&mut self) {
         self.shown.clear();
         self.held_back.clear();
-        self.with_visit(super::visit::Visit::clear_answer);
+        self.with_visit(Visit::clear_answer);
         (self.sink)(KioskAnswer::Again);
     }
 
@@ -394,11 +216,11 @@ impl Speaker {
 
     fn fault(&self, why: &'static str) {
         tracing::warn!(whose = ?self.whose, "{why}");
-        self.with_any_visit(super::visit::Visit::fault);
+        self.with_any_visit(Visit::fault);
     }
 
     /// Changes the visit that this answer belongs to, unless it is being wiped.
-    fn with_visit(&self, change: impl FnOnce(&mut super::visit::Visit)) {
+    pub(super) fn with_visit(&self, change: impl FnOnce(&mut Visit)) {
         if let Whose::Visitor(id) = self.whose
             && let Some(visit) = self.kiosk.inner.state().visit(id)
         {
@@ -407,7 +229,7 @@ impl Speaker {
     }
 
     /// The same, also while it is being wiped.
-    fn with_any_visit(&self, change: impl FnOnce(&mut super::visit::Visit)) {
+    pub(super) fn with_any_visit(&self, change: impl FnOnce(&mut Visit)) {
         let mut state = self.kiosk.inner.state();
         if let Whose::Visitor(id) = self.whose
             && let Some(visit) = state.visit.as_mut().filter(|visit| visit.id == id)
@@ -415,44 +237,4 @@ impl Speaker {
             change(visit);
         }
     }
-}
-
-/// What an error of the engine means.
-fn failed(error: &EngineError, engine: &LoadedEngine) -> Try {
-    match error {
-        EngineError::ContextExceeded { .. } => Try::TooLong,
-        EngineError::Crashed { .. } | EngineError::ModelNotLoaded => Try::Lost,
-        _ if engine.was_ended() => Try::Lost,
-        _ => Try::Failed,
-    }
-}
-
-/// Up to where a text is whole words: what comes next can't go on with the last one. Scripts that write no spaces have
-/// none to wait for.
-fn end_of_words(text: &str) -> usize {
-    let goes_on =
-        |c: char| c.is_alphanumeric() && (c < '\u{e00}' || ('\u{ac00}'..='\u{d7a3}').contains(&c));
-    let last = text.char_indices().rev().find(|(_, c)| !goes_on(*c));
-    last.map_or(0, |(at, c)| at + c.len_utf8())
-}
-
-fn deadline() -> tokio::time::Instant {
-    tokio::time::Instant::now() + STOP_TIMEOUT
-}
-
-async fn passed(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Returns when the wish is no longer `seen`.
-async fn wished(wish: &mut watch::Receiver<Wish>, seen: Wish) -> Wish {
-    if seen == Wish::StopAtOnce {
-        // Nothing ends it sooner, and whoever wished it may be gone.
-        return std::future::pending().await;
-    }
-    let wish = wish.wait_for(|wish| *wish != seen).await;
-    wish.map_or(Wish::StopAtOnce, |wish| *wish)
 }

@@ -7,6 +7,7 @@
 //! comes; a call in the name of a visitor who is gone touches nobody else; no error's text reaches a visitor.
 
 mod answer;
+mod attempt;
 mod config;
 mod folder;
 mod log;
@@ -134,7 +135,7 @@ impl Kiosk {
             visitor: VisitorView {
                 greeting: visitor.greeting.clone(),
                 cards: visitor.cards.clone(),
-                models: models.iter().map(|wanted| wanted.named()).collect(),
+                models: models.iter().map(ready::Wanted::named).collect(),
                 max_turns: visitor.max_turns,
                 max_message_characters: visitor.max_message_characters,
                 keyboard: visitor.keyboard,

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::ErrorCode;
 
 /// How long the operator is in without doing anything.
-const UNLOCKED: Duration = Duration::from_mins(2);
+const UNLOCKED: Duration = Duration::from_secs(120);
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Kiosk {

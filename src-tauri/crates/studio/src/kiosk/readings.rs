@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 /// At most four times a second.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-/// What the status does not tell of (watts, degrees) is looked at as often as it is read.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// What the status does not tell of (watts, degrees) is looked at about as often as it is read.
+const LONGEST_WAIT: Duration = Duration::from_millis(750);
 
 /// The figures now.
 pub(super) fn of(parts: &Parts) -> KioskReadings {
@@ -68,7 +68,7 @@ impl Kiosk {
                 is_new
             });
             tokio::time::sleep(SHORTEST_PAUSE).await;
-            let changed = tokio::time::timeout(LONGEST_PAUSE - SHORTEST_PAUSE, status.changed());
+            let changed = tokio::time::timeout(LONGEST_WAIT, status.changed());
             if matches!(changed.await, Ok(Err(_))) {
                 return;
             }

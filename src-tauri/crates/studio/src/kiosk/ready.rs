@@ -11,6 +11,7 @@ use super::view::KioskModel;
 use crate::slot::{LoadedEngine, SlotState};
 use crate::{Error, LoadWish};
 use hub::{Model, ModelId};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Who lived so long did not die of what the last one died of.
-const LONG_LIFE: Duration = Duration::from_mins(1);
+const LONG_LIFE: Duration = Duration::from_secs(60);
 
 /// The model that answers.
 #[derive(Debug, Clone, Default)]
@@ -87,17 +88,19 @@ impl Wanted {
         }
     }
 
-    fn is_called(&self, name: &str) -> bool {
-        let Model {
-            id,
-            name: own,
-            file_name,
-            repo,
-            ..
-        } = &self.model;
-        let is_repo = repo.as_ref().is_some_and(|repo| repo.as_str() == name);
-        id.0 == name || own == name || file_name == name || is_repo
+    fn new(model: Model) -> Self {
+        let wish = LoadWish::default();
+        Self { model, wish }
     }
+}
+
+/// Whether an operator may call a model so.
+fn is_called(model: &Model, name: &str) -> bool {
+    let is_repo = |repo: &hub::RepoId| repo.as_str() == name;
+    model.id.0 == name
+        || model.name == name
+        || model.file_name == name
+        || model.repo.as_ref().is_some_and(is_repo)
 }
 
 impl Shared {
@@ -113,15 +116,19 @@ impl Shared {
                 missing: Vec::new(),
             });
         }
-        let all = models.all().await?.into_iter().map(|model| Wanted {
-            model,
-            wish: LoadWish::default(),
-        });
-        let all: Vec<_> = all.collect();
+        let all = models.all().await?;
         let mut allowed = Allowed::default();
         for name in &config.visitor.models {
-            match all.iter().find(|wanted| wanted.is_called(name)) {
-                Some(wanted) => allowed.found.push(wanted.clone()),
+            let known = all.iter().find(|model| is_called(model, name)).cloned();
+            let found = match known {
+                // A model may also be named by its place, wherever that is.
+                None if Path::new(name).is_absolute() => {
+                    models.model(ModelId(name.clone())).await.ok()
+                }
+                known => known,
+            };
+            match found {
+                Some(model) => allowed.found.push(Wanted::new(model)),
                 None => allowed.missing.push(name.clone()),
             }
         }

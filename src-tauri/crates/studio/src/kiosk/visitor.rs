@@ -54,6 +54,10 @@ impl Kiosk {
     ///
     /// # Errors
     /// None so far.
+    #[expect(
+        clippy::unused_async,
+        reason = "as all that a visitor does: who calls it awaits"
+    )]
     pub async fn touched(&self, visit: VisitId) -> Result<(), Error> {
         let is_there = self.inner.state().visit(visit).map(Visit::touch).is_some();
         if is_there {
@@ -96,6 +100,10 @@ impl Kiosk {
     ///
     /// # Errors
     /// None so far.
+    #[expect(
+        clippy::unused_async,
+        reason = "as all that a visitor does: who calls it awaits"
+    )]
     pub async fn stop(&self, visit: VisitId) -> Result<(), Error> {
         if let Some(visit) = self.inner.state().visit(visit) {
             visit.touch();

@@ -80,7 +80,7 @@ impl Kiosk {
     /// Keeps how a session stands.
     pub(super) fn note(&self, session: &KioskSession) {
         if let Some(store) = self.inner.store() {
-            store.note_kiosk_session(session.clone());
+            super::log::note(store, session.clone());
         }
     }
 }

@@ -135,9 +135,9 @@ impl Stand {
     pub(super) async fn shown(&self) -> Vec<String> {
         let view = self.kiosk.view().await.expect("a view");
         let messages = view.visit.map(|visit| visit.messages).unwrap_or_default();
-        let line = |message: crate::VisitMessage| match message.from_visitor {
-            true => format!("> {}", message.text),
-            false => message.text,
+        let line = |message: crate::VisitMessage| {
+            let mark = if message.from_visitor { "> " } else { "" };
+            format!("{mark}{}", message.text)
         };
         messages.into_iter().map(line).collect()
     }
