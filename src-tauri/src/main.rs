@@ -82,7 +82,7 @@ fn show(order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
     app.run(|app, event| {
         if matches!(event, RunEvent::Exit) {
             tauri::async_runtime::block_on(app.state::<Studio>().shutdown());
-            kiosk::begin_anew_if_asked(app);
+            kiosk::end(app);
         }
     });
     Ok(())
@@ -116,7 +116,7 @@ fn second_start(app: &AppHandle, order: Order) -> Result<(), String> {
             tauri::async_runtime::block_on(kiosk::open(app, display)).map_err(|error| error.message)
         }
         // A stranger's screen stays a stranger's screen.
-        _ if kiosk::is_on(app) => Ok(()),
+        _ if app.state::<kiosk::Shell>().is_on() => Ok(()),
         _ => {
             windows::desk::raise(app);
             Ok(())
@@ -137,5 +137,6 @@ async fn end_on_signal(app: AppHandle) {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    app.state::<kiosk::Shell>().release();
     app.exit(0);
 }

@@ -3,9 +3,11 @@
 use super::{DESK, GROUND, still_caret};
 use gtk::prelude::{FileChooserExt, NativeDialogExt};
 use gtk::{FileChooserAction, FileChooserNative, ResponseType};
-use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder, webview::NewWindowResponse};
+use tauri::{
+    AppHandle, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder, webview::NewWindowResponse,
+};
 
-/// Opens the desk's window.
+/// Opens the desk's window. Main thread only.
 pub(crate) fn open(app: &AppHandle) -> tauri::Result<()> {
     still_caret();
     WebviewWindowBuilder::new(app, DESK, WebviewUrl::App("index.html".into()))
@@ -19,18 +21,27 @@ pub(crate) fn open(app: &AppHandle) -> tauri::Result<()> {
     Ok(())
 }
 
-/// Brings the desk's window to the front; opens it if a kiosk was all there was.
+/// Brings the desk's window to the front; opens it if a kiosk was all there was. From any thread.
 pub(crate) fn raise(app: &AppHandle) {
-    let raised = match app.get_webview_window(DESK) {
-        Some(window) => window
-            .unminimize()
-            .and_then(|()| window.show())
-            .and_then(|()| window.set_focus()),
-        None => open(app),
-    };
+    let handle = app.clone();
+    let raised = app.run_on_main_thread(move || {
+        let raised = match handle.get_webview_window(DESK) {
+            Some(window) => show(&window),
+            None => open(&handle),
+        };
+        if let Err(error) = raised {
+            tracing::warn!(%error, "the window could not be raised");
+        }
+    });
     if let Err(error) = raised {
         tracing::warn!(%error, "the window could not be raised");
     }
+}
+
+fn show(window: &WebviewWindow) -> tauri::Result<()> {
+    window.unminimize()?;
+    window.show()?;
+    window.set_focus()
 }
 
 /// Takes the desk's window off the screen, for as long as a kiosk has it.

@@ -63,7 +63,11 @@ fn told_names(display: &Display) -> Vec<wayland::Told> {
     let told = wayland::outputs()
         .inspect_err(|error| tracing::warn!(%error, "the compositor does not name its outputs"))
         .unwrap_or_default();
-    let complete = i32::try_from(told.len()) == Ok(display.n_monitors());
+    let known = display.n_monitors();
+    let complete = i32::try_from(told.len()) == Ok(known);
+    if !complete {
+        tracing::debug!(told = told.len(), known, "outputs are coming or going");
+    }
     told.into_iter().take_while(|_| complete).collect()
 }
 

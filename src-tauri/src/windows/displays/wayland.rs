@@ -14,12 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The version of `wl_output` that has names.
 const WITH_NAMES: u32 = 4;
 
-// Objects by the numbers that this connection gives them.
+// Objects by the numbers that this connection gives them: in order, without a gap.
 const DISPLAY: u32 = 1;
 const REGISTRY: u32 = 2;
 const FIRST_SYNC: u32 = 3;
-const SECOND_SYNC: u32 = 4;
-const FIRST_OUTPUT: u32 = 5;
+const FIRST_OUTPUT: u32 = 4;
 
 /// What a compositor tells of an output.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -61,21 +60,27 @@ fn ask(stream: &mut (impl Read + Write)) -> io::Result<Vec<Told>> {
         Some(())
     })?;
     let mut told: BTreeMap<u32, Told> = BTreeMap::new();
-    for (&(name, version), object) in found.iter().zip(FIRST_OUTPUT..) {
-        // wl_registry.bind
-        let mut body = name.to_ne_bytes().to_vec();
-        body.extend(text("wl_output"));
-        body.extend(version.to_ne_bytes());
-        body.extend(object.to_ne_bytes());
-        request(stream, REGISTRY, 0, &body)?;
-        told.insert(object, Told::default());
+    let mut next = FIRST_OUTPUT;
+    for (name, version) in found {
+        request(stream, REGISTRY, 0, &bind(name, version, next))?;
+        told.insert(next, Told::default());
+        next += 1;
     }
-    request(stream, DISPLAY, 0, &SECOND_SYNC.to_ne_bytes())?;
-    events_until(stream, SECOND_SYNC, |object, event, body| {
+    request(stream, DISPLAY, 0, &next.to_ne_bytes())?;
+    events_until(stream, next, |object, event, body| {
         told.get_mut(&object)
             .map_or(Some(()), |told| told.take(event, Body(body)))
     })?;
     Ok(told.into_values().collect())
+}
+
+/// The arguments of `wl_registry.bind`.
+fn bind(name: u32, version: u32, object: u32) -> Vec<u8> {
+    let mut body = name.to_ne_bytes().to_vec();
+    body.extend(text("wl_output"));
+    body.extend(version.to_ne_bytes());
+    body.extend(object.to_ne_bytes());
+    body
 }
 
 impl Told {
@@ -150,5 +155,104 @@ impl Body<'_> {
         self.0 = rest;
         let bytes = bytes.get(..length.checked_sub(1)?)?;
         Some(String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Cursor;
+
+    /// A compositor that has written all that it will ever say.
+    struct Compositor {
+        says: Cursor<Vec<u8>>,
+        heard: Vec<u8>,
+    }
+
+    impl Read for Compositor {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.says.read(buffer)
+        }
+    }
+
+    impl Write for Compositor {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.heard.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn compositor(says: Vec<u8>) -> Compositor {
+        Compositor {
+            says: Cursor::new(says),
+            heard: Vec::new(),
+        }
+    }
+
+    fn event(says: &mut Vec<u8>, object: u32, event: u16, body: &[&[u8]]) {
+        request(says, object, event, &body.concat()).expect("memory");
+    }
+
+    #[test]
+    fn outputs_are_told_in_order() {
+        let mut says = Vec::new();
+        let number = u32::to_ne_bytes;
+        let global = |name, interface, version| {
+            [
+                number(name).to_vec(),
+                text(interface),
+                number(version).to_vec(),
+            ]
+            .concat()
+        };
+        event(&mut says, REGISTRY, 0, &[&global(7, "wl_output", 4)]);
+        event(&mut says, REGISTRY, 0, &[&global(8, "wl_seat", 8)]);
+        event(&mut says, REGISTRY, 0, &[&global(9, "wl_output", 3)]);
+        event(&mut says, FIRST_SYNC, 0, &[&number(1)]);
+        event(&mut says, DISPLAY, 1, &[&number(FIRST_SYNC)]);
+        let mode = |flags, width, height| {
+            [number(flags), number(width), number(height), number(60_000)].concat()
+        };
+        event(&mut says, 4, 1, &[&mode(1, 3840, 2160)]);
+        event(&mut says, 4, 1, &[&mode(2, 640, 480)]);
+        event(&mut says, 4, 4, &[&text("HDMI-A-1")]);
+        event(&mut says, 4, 5, &[&text("A television")]);
+        event(&mut says, 5, 1, &[&mode(3, 1280, 720)]);
+        event(&mut says, 6, 0, &[&number(1)]);
+        let mut compositor = compositor(says);
+        let told = ask(&mut compositor).expect("it answers");
+        let (first, second) = (
+            Told {
+                name: Some("HDMI-A-1".into()),
+                description: Some("A television".into()),
+                pixels: Some((3840, 2160)),
+            },
+            Told {
+                pixels: Some((1280, 720)),
+                ..Told::default()
+            },
+        );
+        assert_eq!(told, [first, second]);
+        let asked = [bind(7, 4, 4), bind(9, 3, 5)];
+        for asked in asked {
+            let heard = &compositor.heard;
+            assert!(heard.windows(asked.len()).any(|part| part == asked));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_it_says_there_is_an_answer(mut says in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = ask(&mut compositor(says.clone()));
+            // The same behind a beginning that makes sense.
+            let mut sense = Vec::new();
+            event(&mut sense, FIRST_SYNC, 0, &[&[0; 4]]);
+            sense.append(&mut says);
+            let _ = ask(&mut compositor(sense));
+        }
     }
 }

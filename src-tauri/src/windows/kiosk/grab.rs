@@ -5,11 +5,13 @@
 use super::LOOK;
 use gtk::gdk::{Display, GrabStatus, SeatCapabilities};
 use gtk::glib::{self, ControlFlow, Propagation};
-use gtk::prelude::{ObjectExt, SeatExt, WidgetExt};
+use gtk::prelude::{ObjectExt, SeatExt, WidgetExt, WidgetExtManual};
 use std::cell::Cell;
 use std::rc::Rc;
 
 /// Takes the keyboard, and takes it again when it was lost, for as long as the window is there. Main thread only.
+///
+/// Not when the focus comes: on Wayland taking the keyboard makes the focus come.
 pub(super) fn hold(window: &gtk::ApplicationWindow) {
     let held = Rc::new(Cell::new(false));
     window.connect_grab_broken_event({
@@ -19,7 +21,7 @@ pub(super) fn hold(window: &gtk::ApplicationWindow) {
             Propagation::Proceed
         }
     });
-    window.connect_focus_in_event({
+    window.connect_map_event({
         let held = held.clone();
         move |window, _| {
             held.set(take(window));

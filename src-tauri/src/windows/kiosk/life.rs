@@ -43,6 +43,11 @@ impl Life {
         }
     }
 
+    /// A page is loaded, and not heard of yet.
+    pub(super) fn begin(&self) {
+        self.page.send_replace(Page::Loading);
+    }
+
     /// The page paints.
     pub(super) fn beat(&self) {
         if self.page.send_replace(Page::Beating) == Page::Loading {
@@ -75,7 +80,7 @@ pub(super) async fn watch(app: AppHandle) {
             };
             if timeout(patience, page.changed()).await.is_err() {
                 tracing::error!("the kiosk's page hangs; it is ended and loaded anew");
-                shell.life.page.send_replace(Page::Loading);
+                shell.life.begin();
                 end_page(&app);
             }
         }
@@ -101,7 +106,7 @@ pub(super) fn revive(app: &AppHandle, page: &WebView) {
     let last = Rc::new(Cell::new(None::<Instant>));
     page.connect_web_process_terminated(move |page, reason| {
         tracing::error!(?reason, "the kiosk's page died; it is loaded anew");
-        app.state::<Shell>().life.page.send_replace(Page::Loading);
+        app.state::<Shell>().life.begin();
         let soon = last.get().is_some_and(|last| last.elapsed() < SOON);
         last.set(Some(Instant::now()));
         let page = page.clone();

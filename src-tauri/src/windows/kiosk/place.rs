@@ -41,7 +41,12 @@ pub(super) fn first(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
             output.name
         );
     }
-    on(window, output);
+    if is_wayland(window) {
+        // First where the focus is, and from there to its output: sway gives no focus to a window that begins elsewhere.
+        window.fullscreen();
+    } else {
+        on(window, output);
+    }
 }
 
 /// Puts the window where it belongs, if it is not there.
@@ -52,7 +57,10 @@ pub(super) fn keep(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
     };
     if !covers(window, output) {
         tracing::info!(output = output.name, "the kiosk takes its place");
-        window.unfullscreen();
+        if !is_wayland(window) {
+            // A window manager leaves a fullscreen window where it is.
+            window.unfullscreen();
+        }
         on(window, output);
     }
 }
@@ -61,6 +69,10 @@ fn covers(window: &gtk::ApplicationWindow, output: &Output) -> bool {
     let (place, size) = (output.place, window.allocation());
     let right_size = (size.width(), size.height()) == (place.width(), place.height());
     right_size && lies_at(window, output) && seen_on(window, std::slice::from_ref(output)).is_some()
+}
+
+fn is_wayland(window: &gtk::ApplicationWindow) -> bool {
+    window.display().backend().is_wayland()
 }
 
 /// On Wayland a window does not know where it lies, and the compositor lays it right.
@@ -80,4 +92,41 @@ pub(super) fn seen_on<'a>(
     outputs
         .iter()
         .find(|output| output.place == monitor.geometry())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(name: &str, is_primary: bool) -> Output {
+        Output {
+            number: 0,
+            name: name.into(),
+            description: None,
+            place: gdk::Rectangle::new(0, 0, 1920, 1080),
+            scale: 2.0,
+            is_primary,
+        }
+    }
+
+    #[test]
+    fn there_is_always_an_output_while_there_is_one() {
+        let both = [output("eDP-1", false), output("HDMI-1", true)];
+        for (outputs, wanted, expected) in [
+            (&both[..], Some("eDP-1"), Some("eDP-1")),
+            (&both, Some("HDMI-1"), Some("HDMI-1")),
+            (&both, Some("DP-9"), Some("HDMI-1")),
+            (&both, None, Some("HDMI-1")),
+            (&both[..1], Some("HDMI-1"), Some("eDP-1")),
+            (&[], Some("HDMI-1"), None),
+        ] {
+            let chosen = choose(outputs, wanted).map(|output| output.name.as_str());
+            assert_eq!(chosen, expected, "{wanted:?} of {}", outputs.len());
+        }
+    }
+
+    #[test]
+    fn an_output_has_its_own_pixels() {
+        assert_eq!(output("HDMI-1", true).pixels(), (3840, 2160));
+    }
 }
