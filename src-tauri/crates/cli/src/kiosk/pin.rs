@@ -70,10 +70,11 @@ impl Drop for Restored {
 
 /// What is typed until Enter; nothing of it is shown.
 fn ask(question: &str) -> Result<String, Stop> {
-    // Where nobody sees the question, nobody can be asked; what was typed is told by the PIN's own rules.
-    let _ = write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush());
+    // First, so that what is typed ahead is not shown either.
     enable_raw_mode().map_err(|error| unreadable(&error))?;
     let _restored = Restored;
+    // Where nobody sees the question, what comes is held to the rules of a PIN all the same.
+    let _ = write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush());
     let mut typed = String::new();
     loop {
         let event = read().map_err(|error| unreadable(&error))?;
@@ -90,6 +91,8 @@ fn take(typed: &mut String, key: KeyEvent) -> Result<bool, Stop> {
     match key.code {
         KeyCode::Char('c' | 'd') if with_control => return Err(Stop::Interrupted),
         KeyCode::Enter => return Ok(true),
+        // So it comes if it was typed before the terminal was asked to show nothing.
+        KeyCode::Char('j') if with_control => return Ok(true),
         KeyCode::Backspace => drop(typed.pop()),
         KeyCode::Char(letter) if !with_control && typed.len() < MOST => typed.push(letter),
         _ => {}
@@ -121,6 +124,8 @@ mod tests {
         ];
         assert_eq!(type_(&keys), ("73".into(), false));
         assert_eq!(type_(&[digit('7'), KeyCode::Enter]), ("7".into(), true));
+        let typed_ahead = KeyEvent::new(digit('j'), KeyModifiers::CONTROL);
+        assert_eq!(take(&mut String::new(), typed_ahead), Ok(true));
         let interrupt = KeyEvent::new(digit('c'), KeyModifiers::CONTROL);
         assert_eq!(take(&mut String::new(), interrupt), Err(Stop::Interrupted));
 

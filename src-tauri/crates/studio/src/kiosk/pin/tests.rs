@@ -224,6 +224,11 @@ async fn without_a_pin_or_with_a_broken_file_nothing_opens() {
     let kept = r#"{"hash": "plain", "wrong_tries": 0, "last_wrong_at_ms": 0}"#;
     fs::write(keeper.path(), kept).expect("a file");
     assert!(keeper.try_pin("plain".into()).await.is_err());
+    assert_eq!(
+        keeper.kept().wrong_tries,
+        1,
+        "it counts before it is looked at"
+    );
     keeper.set(RIGHT.into()).await.expect("set anew");
     assert_eq!(try_(&keeper, RIGHT).await, PinAnswer::Right);
 }
