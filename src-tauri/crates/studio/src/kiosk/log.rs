@@ -7,7 +7,7 @@ use super::view::{KioskLog, KioskSession};
 use crate::Error;
 use crate::export::{Cell, Column, csv, number, write_of_today};
 use crate::store::Store;
-use chrono::{DateTime, Local, SecondsFormat};
+use chrono::{DateTime, Local, SecondsFormat, TimeZone};
 use std::path::PathBuf;
 
 /// Sessions that are listed; all are counted.
@@ -87,7 +87,9 @@ fn mean_by_tokens(sessions: &[KioskSession]) -> Option<f64> {
 }
 
 const COLUMNS: [Column<KioskSession>; 9] = [
-    ("began_local", |one| Cell::Text(local(one.began_at_ms))),
+    ("began_local", |one| {
+        Cell::Text(written(one.began_at_ms, &Local))
+    }),
     ("duration_ms", |one| {
         Cell::Number(Some(rounded(one.duration_ms)))
     }),
@@ -109,10 +111,10 @@ fn rounded(duration_ms: u64) -> f64 {
     duration_ms as f64
 }
 
-/// ISO 8601 with the offset of this place: `2026-11-30T23:58:01.123+01:00`.
-fn local(at_ms: i64) -> String {
+/// ISO 8601 with the offset of a place: `2026-11-30T23:58:01.123+01:00`.
+fn written<Z: TimeZone>(at_ms: i64, place: &Z) -> String {
     let at = DateTime::from_timestamp_millis(at_ms);
-    let at = at.map(|at| at.with_timezone(&Local));
+    let at = at.map(|at| at.with_timezone(place).fixed_offset());
     at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, false))
         .unwrap_or_default()
 }

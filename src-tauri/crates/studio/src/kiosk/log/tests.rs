@@ -1,6 +1,6 @@
 use super::*;
 use crate::SessionEnd;
-use chrono::Offset;
+use chrono::{FixedOffset, Offset};
 use std::fs;
 
 fn session(began_at_ms: i64) -> KioskSession {
@@ -124,4 +124,14 @@ async fn all_sessions_are_exported_with_the_time_of_this_place() {
     assert_eq!(read.offset(), &here.offset().fix());
     assert_eq!(lines[2..], [""]);
     assert_ne!(export(&store, out).await.expect("another file"), path);
+}
+
+#[test]
+fn a_time_is_written_with_the_offset_of_its_place() {
+    let check = |hours: i32, expected: &str| {
+        let place = FixedOffset::east_opt(hours * 3600).expect("an offset");
+        assert_eq!(written(1_790_000_000_123, &place), expected);
+    };
+    check(-5, "2026-09-21T09:13:20.123-05:00");
+    check(2, "2026-09-21T16:13:20.123+02:00");
 }
