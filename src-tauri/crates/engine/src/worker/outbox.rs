@@ -1,5 +1,6 @@
 //! What the worker says. Its threads share the pipe: a report is one line, whole.
 
+use crate::wipe::wipe;
 use engine_api::wire::{self, Report};
 use engine_api::{LoadProgress, MemoryUse};
 use std::io::Write;
@@ -29,7 +30,9 @@ impl Outbox {
         match wire::to_line(report) {
             Ok(line) => {
                 let mut pipe = self.pipe.lock().unwrap_or_else(PoisonError::into_inner);
-                let _ = pipe.write_all(line.as_bytes()).and_then(|()| pipe.flush());
+                let mut line = line.into_bytes();
+                let _ = pipe.write_all(&line).and_then(|()| pipe.flush());
+                wipe(&mut line);
             }
             Err(error) => tracing::error!(%error, "a report could not be written"),
         }

@@ -3,6 +3,7 @@
 use super::outbox::Outbox;
 use super::running::{Name, Running};
 use super::{Arrived, Asked, Work};
+use crate::wipe::wipe;
 use engine_api::wire::{Command, MAX_LINE_BYTES, Report};
 use engine_api::{GenerateRequest, GenerationEvent, GenerationId};
 use std::io::{BufRead, BufReader, Read};
@@ -21,6 +22,8 @@ impl Reading {
         let mut input = BufReader::new(input);
         let mut line = Vec::new();
         loop {
+            // What somebody wrote does not stay here until the next one does.
+            wipe(&mut line);
             line.clear();
             let limited = (&mut input)
                 .take(MAX_LINE_BYTES as u64)

@@ -23,7 +23,7 @@ pub(super) enum Next {
 impl Visit {
     /// What comes next; nothing while an answer is written.
     pub(super) fn next(&self, limits: &Visitor) -> Option<Next> {
-        if self.answer.is_some() || self.leaving {
+        if self.is_answering() || self.leaving {
             return None;
         }
         let idle = self.touched + limits.idle;

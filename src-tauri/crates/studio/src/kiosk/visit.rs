@@ -161,9 +161,17 @@ impl Visit {
         }
     }
 
-    /// All that computed for this visitor.
-    pub(super) fn engines(&self) -> Vec<Arc<LoadedEngine>> {
-        self.engines.clone()
+    /// Overwrites what was said; all that computed for this visitor.
+    pub(super) fn forget(&mut self) -> Vec<Arc<LoadedEngine>> {
+        self.said.clear();
+        std::mem::take(&mut self.engines)
+    }
+
+    /// Whether an answer is being written. One whose task is gone is not.
+    pub(super) fn is_answering(&self) -> bool {
+        self.answer
+            .as_ref()
+            .is_some_and(|answer| !answer.is_closed())
     }
 
     /// An answer was measured.
@@ -189,7 +197,7 @@ impl Visit {
         VisitView {
             visit: self.id,
             messages: messages.collect(),
-            answering: self.answer.is_some(),
+            answering: self.is_answering(),
             turns_left: self.turns_left(most_turns),
         }
     }

@@ -3,6 +3,7 @@
 use super::Kiosk;
 use super::answer::Speaker;
 use super::config::Config;
+use super::ready::Ready;
 use super::view::{KioskAnswer, KioskPhase, VisitId};
 use super::visit::Visit;
 use crate::running::Wish;
@@ -131,17 +132,21 @@ impl Kiosk {
             let mut state = self.inner.state();
             let visit = state.visit(visit).ok_or_else(gone)?;
             visit.touch();
-            if visit.answer.is_some() {
+            if visit.is_answering() {
                 return Err(Error::busy());
             }
             self.inner.chosen.send_replace(Some(model.clone()));
         }
         self.stirred();
+        let mut chosen = self.inner.chosen.subscribe();
         let mut ready = self.inner.ready.subscribe();
-        let is_settled = |ready: &super::ready::Ready| ready.is_settled_for(Some(&model));
-        let is_it = match ready.wait_for(is_settled).await {
-            Ok(ready) => ready.engine().is_some_and(|one| one.model.id == model),
-            Err(_) => false,
+        let is_settled = |ready: &Ready| ready.is_settled_for(Some(&model));
+        let is_it = tokio::select! {
+            ready = ready.wait_for(is_settled) => {
+                ready.is_ok_and(|ready| ready.engine().is_some_and(|one| one.model.id == model))
+            }
+            // The visitor is gone, or has chosen another one.
+            _ = chosen.wait_for(|chosen| chosen.as_ref() != Some(&model)) => return Err(gone()),
         };
         let pausing = || Error::new(ErrorCode::ModelNotLoaded, "This model takes a short break.");
         is_it.then_some(()).ok_or_else(pausing)
@@ -153,7 +158,7 @@ impl Kiosk {
         let config = state.config().ok_or_else(gone)?;
         let visit = state.visit(visit).ok_or_else(gone)?;
         visit.touch();
-        if visit.answer.is_some() {
+        if visit.is_answering() {
             return Err(Error::busy());
         }
         check(&text, visit, &config)?;

@@ -5,6 +5,7 @@
 
 use super::Kiosk;
 use super::view::{KioskSession, SessionEnd, VisitId};
+use super::visit::Visit;
 use crate::Error;
 use crate::running::Wish;
 use crate::slot::LoadedEngine;
@@ -44,14 +45,15 @@ impl Kiosk {
             answer.send_replace(Wish::StopAtOnce);
             answer.closed().await;
         }
-        let visit = self.inner.state().visit.take();
-        let Some(visit) = visit else { return };
-        let (engines, session) = (visit.engines(), visit.session(ended));
-        // Overwrites what was said.
-        drop(visit);
+        let engines = self.forget_said();
         for engine in engines {
             self.wipe_worker(engine).await;
         }
+        // Only now somebody else may come.
+        let visit = self.inner.state().visit.take();
+        let Some(session) = visit.map(|visit| visit.session(ended)) else {
+            return;
+        };
         self.note(&session);
         self.inner
             .chosen
@@ -67,6 +69,13 @@ impl Kiosk {
         let visit = state.visit.as_mut()?;
         visit.leaving = true;
         Some(visit.answer.clone())
+    }
+
+    /// Overwrites what was said here; all that computed for it.
+    fn forget_said(&self) -> Vec<Arc<LoadedEngine>> {
+        let mut state = self.inner.state();
+        let visit = state.visit.as_mut();
+        visit.map(Visit::forget).unwrap_or_default()
     }
 
     async fn wipe_worker(&self, engine: Arc<LoadedEngine>) {
