@@ -75,7 +75,7 @@ fn show(order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
         .invoke_handler(windows::gate::guarded(bindings.invoke_handler()))
         .setup(move |app| {
             bindings.mount_events(app);
-            start(app.handle(), order, studio, instance)?;
+            start(app.handle(), order, &studio, instance)?;
             Ok(())
         })
         .build(tauri::generate_context!())?;
@@ -88,12 +88,12 @@ fn show(order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
     Ok(())
 }
 
-fn start(app: &AppHandle, order: Order, studio: Studio, instance: Instance) -> tauri::Result<()> {
+fn start(app: &AppHandle, order: Order, studio: &Studio, instance: Instance) -> tauri::Result<()> {
     app.manage(studio.clone());
     app.manage(commands::chat::Asked::default());
     app.manage(kiosk::Shell::new());
-    tell::everything(app, &studio);
-    tauri::async_runtime::spawn(studio.tell_readings());
+    tell::everything(app, studio);
+    tauri::async_runtime::spawn(studio.clone().tell_readings());
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
     instance.on_second_start({
         let app = app.clone();

@@ -32,6 +32,7 @@ fn to_desk(app: &AppHandle) -> tauri::Result<()> {
         if let Some(Err(error)) = window.map(|window| window.destroy()) {
             tracing::error!(%error, "the kiosk's window stays");
         }
+        handle.state::<Shell>().remove_folder();
         handle.state::<Shell>().screen.send_replace(Screen::Free);
     })
 }
@@ -55,6 +56,7 @@ pub(crate) fn end(app: &AppHandle) {
     let shell = app.state::<Shell>();
     let again = shell.again.load(Ordering::Relaxed);
     shell.life.end(again);
+    shell.remove_folder();
     let Some(program) = std::env::args_os().next().filter(|_| again) else {
         return;
     };

@@ -19,8 +19,9 @@ pub(crate) use window::output_of_desk;
 use super::KIOSK;
 use gtk::gdk;
 use life::Life;
+use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use studio::{Error, KioskPhase, Studio, VisitId};
 use tauri::{AppHandle, Manager};
 use tokio::sync::watch;
@@ -46,6 +47,10 @@ pub(crate) struct Shell {
     wanted: Mutex<Option<String>>,
     /// Whether the program begins anew when it ends.
     again: AtomicBool,
+    /// How often its window was built.
+    openings: AtomicU32,
+    /// What `WebKit` makes for a window, though nothing is kept in it.
+    folder: Mutex<Option<PathBuf>>,
     life: Life,
 }
 
@@ -57,6 +62,8 @@ impl Shell {
             asked_for: Mutex::default(),
             wanted: Mutex::default(),
             again: AtomicBool::default(),
+            openings: AtomicU32::default(),
+            folder: Mutex::default(),
             life: Life::new(),
         }
     }
@@ -95,6 +102,18 @@ impl Shell {
 
     fn wanted(&self) -> Option<String> {
         self.wanted.lock().ok()?.clone()
+    }
+
+    fn count_opening(&self) -> u32 {
+        self.openings.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// When the window is gone.
+    fn remove_folder(&self) {
+        let folder = self.folder.lock().ok().and_then(|mut folder| folder.take());
+        if let Some(Err(error)) = folder.map(std::fs::remove_dir_all) {
+            tracing::debug!(%error, "the window's folder stays");
+        }
     }
 
     fn begin_anew_at_end(&self) {

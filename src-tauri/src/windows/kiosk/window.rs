@@ -2,7 +2,7 @@
 //!
 //! *Invariant:* it shows the kiosk's page and no other, and nobody but [`super::leave`] closes it.
 
-use super::{Screen, Shell, awake, grab, life, lock, place};
+use super::{Screen, Shell, awake, grab, life, lock, place, set};
 use crate::windows::{DESK, GROUND, KIOSK, desk, displays, still_caret};
 use gtk::glib::{self, ControlFlow};
 use gtk::prelude::{GtkWindowExt, ObjectExt, WidgetExt};
@@ -19,19 +19,26 @@ const SETTLING: Duration = Duration::from_millis(200);
 
 /// Builds the window, hidden.
 pub(super) fn build(app: &AppHandle) -> tauri::Result<()> {
-    let window = WebviewWindowBuilder::new(app, KIOSK, WebviewUrl::App("kiosk.html".into()))
+    let mut window = WebviewWindowBuilder::new(app, KIOSK, WebviewUrl::App("kiosk.html".into()))
         .title("Wick")
         .visible(false)
         .decorations(false)
         .skip_taskbar(true)
         .background_color(GROUND)
-        .incognito(!is_automated())
         .devtools(false)
         .zoom_hotkeys_enabled(false)
         .on_navigation(is_page)
         .on_new_window(|_, _| NewWindowResponse::Deny)
-        .on_download(|_, _| false)
-        .build()?;
+        .on_download(|_, _| false);
+    if !is_automated() {
+        // In private mode nothing of the page is written there. But Tauri serves its pages to the first window with such a
+        // folder only, and the desk's is another one.
+        let name = format!("kiosk-{}", app.state::<Shell>().count_opening());
+        let folder = app.path().app_local_data_dir()?.join(name);
+        set(&app.state::<Shell>().folder, Some(folder.clone()));
+        window = window.incognito(true).data_directory(folder);
+    }
+    let window = window.build()?;
     let app = app.clone();
     window.on_window_event(move |event| match event {
         WindowEvent::CloseRequested { api, .. } => api.prevent_close(),
@@ -45,7 +52,7 @@ pub(super) fn build(app: &AppHandle) -> tauri::Result<()> {
     Ok(())
 }
 
-/// Whether a test's WebDriver is at the controls: it can't reach a page in `WebKit`'s private mode.
+/// Whether a test's `WebDriver` is at the controls: it can't reach a page in `WebKit`'s private mode.
 fn is_automated() -> bool {
     std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_some_and(|value| value == "true")
 }
