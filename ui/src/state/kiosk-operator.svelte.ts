@@ -14,6 +14,8 @@ class Operator {
   waitsUntil = $state(0);
   wrong = $state(false);
   today = $state.raw<KioskLog | null>(null);
+  /** Whether the figures of the day can't be had. */
+  lost = $state(false);
   trying = $state(false);
 
   ask(): void {
@@ -58,7 +60,9 @@ class Operator {
   async #open(): Promise<void> {
     this.place = "panel";
     this.wrong = false;
+    this.lost = false;
     this.today = await quietly(commands.kioskToday());
+    this.lost = this.today === null;
   }
 }
 
