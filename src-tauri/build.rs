@@ -2,6 +2,7 @@
 //! and `kiosk.json` allow: the lists are read from there, so that there is one, and handed to `windows/gate.rs` too.
 
 use std::error::Error;
+use std::fmt::Write;
 use std::path::Path;
 
 const CAPABILITIES: [(&str, &str); 2] = [
@@ -15,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut lists = String::new();
     for (name, file) in CAPABILITIES {
         let commands = allowed_commands(file)?;
-        lists += &format!("const {name}: &[&str] = &{commands:?};\n");
+        writeln!(lists, "const {name}: &[&str] = &{commands:?};")?;
         all.extend(commands.into_iter().map(|command| &*command.leak()));
     }
     std::fs::write(
