@@ -32,7 +32,15 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("studio", &["rusqlite"]),
     (
         "wick-studio",
-        &["tauri", "tauri-specta", "tauri-build", "gtk", "open"],
+        &[
+            "tauri",
+            "tauri-specta",
+            "tauri-build",
+            "gtk",
+            "webkit2gtk",
+            "x11rb",
+            "open",
+        ],
     ),
     ("hub", &["hf-hub", "reqwest", "hyper", "ureq"]),
     // Until there is a server, only the tests' hub serves HTTP.

@@ -2,7 +2,9 @@
 
 use super::{Output, outputs};
 use crate::windows::kiosk::place;
-use gtk::prelude::{ContainerExt, GtkWindowExt, LabelExt, WidgetExt};
+use gtk::prelude::{
+    ContainerExt, CssProviderExt, GtkWindowExt, LabelExt, StyleContextExt, WidgetExt,
+};
 use std::time::Duration;
 
 const SHOWN: Duration = Duration::from_secs(2);
@@ -27,6 +29,11 @@ fn window(output: &Output, number: i32) -> gtk::Window {
     label.set_markup(&format!(
         "<span font_family=\"Inter, sans-serif\" weight=\"bold\" size=\"{size}\" foreground=\"#ff8a3d\">{number}</span>"
     ));
+    let ground = gtk::CssProvider::new();
+    if ground.load_from_data(b"* { background: #12100e; }").is_ok() {
+        let style = window.style_context();
+        style.add_provider(&ground, gtk::STYLE_PROVIDER_PRIORITY_APPLICATION);
+    }
     window.add(&label);
     label.show();
     place::on(&window, output);

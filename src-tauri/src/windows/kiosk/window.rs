@@ -61,9 +61,10 @@ fn is_page(url: &Url) -> bool {
     url.scheme() == "tauri" && url.path() == "/kiosk.html" && url.query().is_none()
 }
 
-/// The name of the output that the desk's window is on. Main thread only.
+/// The name of the output that the desk's window is on, if it is on the screen. Main thread only.
 pub(crate) fn output_of_desk(app: &AppHandle) -> Option<String> {
     let desk = app.get_webview_window(DESK)?.gtk_window().ok()?;
+    let desk = Some(desk).filter(WidgetExt::is_visible)?;
     let outputs = displays::outputs();
     place::seen_on(&desk, &outputs).map(|output| output.name.clone())
 }
@@ -77,7 +78,12 @@ pub(super) fn present(app: &AppHandle) {
         tracing::error!("the kiosk's window was gone before it was shown");
         return;
     };
-    let wanted = app.state::<Shell>().wanted();
+    let shell = app.state::<Shell>();
+    if shell.wanted().is_none() {
+        // Nobody chose one: the kiosk takes the desk's place.
+        set(&shell.wanted, output_of_desk(app));
+    }
+    let wanted = shell.wanted();
     if window.is_visible() {
         place::keep(&window, wanted.as_deref());
         return window.present();
