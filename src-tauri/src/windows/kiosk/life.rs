@@ -7,7 +7,6 @@
 
 use super::notify::Supervisor;
 use super::{KIOSK, Shell};
-use gtk::prelude::DisplayExtManual;
 use gtk::{gdk, glib};
 use std::cell::Cell;
 use std::rc::Rc;
