@@ -50,13 +50,22 @@ fn run(order: Order) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let machine = studio::machine_from_environment();
     let studio = tauri::async_runtime::block_on(async { Studio::open(paths, machine) });
     if matches!(order, Order::Kiosk { .. })
-        && let Err(refused) = tauri::async_runtime::block_on(studio.kiosk().open())
+        && let Err(refused) = tauri::async_runtime::block_on(open_kiosk(&studio))
     {
         tauri::async_runtime::block_on(studio.shutdown());
         return Ok(refuse(&refused));
     }
     show(order, studio, instance)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without a database the kiosk serves all the same, and counts nobody.
+async fn open_kiosk(studio: &Studio) -> Result<(), studio::Error> {
+    let startup = studio.startup().await;
+    if startup != studio::Startup::Ready {
+        tracing::error!(?startup, "the kiosk's sessions are not kept");
+    }
+    studio.kiosk().open().await
 }
 
 /// Without a window the words go to whoever started it.

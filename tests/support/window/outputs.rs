@@ -1,6 +1,7 @@
 //! The outputs of a screen: where each lies, and what a person does with their cables.
 
 use super::Screen;
+use super::screen::until;
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
@@ -36,19 +37,19 @@ impl Screen {
         } else {
             self.tell("xrandr", &["--output", name, "--off"]);
         }
-        self.until("the cable is pulled", || self.area(name).is_none());
+        until("the cable is pulled", || self.area(name).is_none());
     }
 
     /// Puts the cable back in: the output is there again, with this size and to the right of the first.
     pub fn put_back(&self, name: &str, size: (u32, u32)) {
         self.set_mode(name, size, &["--right-of", "DUMMY0"]);
-        self.until("the output is there", || self.area(name).is_some());
+        until("the output is there", || self.area(name).is_some());
     }
 
     /// Plugs in a monitor that was never there. Only sway can; the first one is HEADLESS-3, of 1920 × 1080 pixels.
     pub fn plug_in(&self, name: &str) {
         self.tell("swaymsg", &["create_output"]);
-        self.until("the output is there", || self.area(name).is_some());
+        until("the output is there", || self.area(name).is_some());
     }
 
     /// Changes the resolution of an output.
@@ -64,7 +65,7 @@ impl Screen {
             self.area(name)
                 .is_some_and(|area| (area.width, area.height) == size)
         };
-        self.until("the size is another", is_so);
+        until("the size is another", is_so);
     }
 
     /// Changes how many pixels of an output one of a page takes. Only sway can.
@@ -110,7 +111,7 @@ impl Screen {
             let found = self.tell("xdotool", &windows);
             found.lines().nth(1).map(str::to_owned)
         };
-        self.until("there is a window", || window().is_some());
+        until("there is a window", || window().is_some());
         window().expect("a window")
     }
 

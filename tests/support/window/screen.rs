@@ -115,7 +115,7 @@ impl Screen {
         screen.wayland = Some(socket);
         screen.sway = Some(ipc);
         screen.size = (1280, 800);
-        screen.until("sway has its outputs", || {
+        until("sway has its outputs", || {
             ["HEADLESS-2", "X11-1"]
                 .iter()
                 .all(|name| screen.area(name).is_some())
@@ -216,15 +216,6 @@ impl Screen {
         self.tell("xdotool", arguments);
     }
 
-    /// Waits until something that the screen says is so.
-    pub(super) fn until(&self, what: &str, condition: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition() {
-            assert!(Instant::now() < deadline, "not so: {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
     pub(super) fn end(&mut self) {
         for server in &mut self.servers {
             server.end();
@@ -235,6 +226,15 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Waits until something that the screen says is so.
+pub(super) fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not so: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

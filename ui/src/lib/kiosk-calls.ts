@@ -30,12 +30,28 @@ const BEAT_MS = 2000;
 /** Tells Rust every two seconds that this page paints, until the returned function is called. */
 export function beat(): () => void {
   let going = true;
-  // Out of a frame: a page that runs its scripts and paints no more is frozen to those who stand before it.
-  const onFrame = () => {
+  let frame = 0;
+  const now = () => {
+    frame = 0;
     if (!going) return;
     void succeeded(commands.kioskBeat());
-    setTimeout(() => requestAnimationFrame(onFrame), BEAT_MS);
+    setTimeout(next, BEAT_MS);
   };
-  requestAnimationFrame(onFrame);
-  return () => (going = false);
+  // Out of a frame: a page that runs its scripts and paints no more is frozen to those who stand before it. A hidden one
+  // gets no frames, and nobody stands before it.
+  const next = () => {
+    if (document.hidden) now();
+    else frame = requestAnimationFrame(now);
+  };
+  const onvisibilitychange = () => {
+    if (!frame || !document.hidden) return;
+    cancelAnimationFrame(frame);
+    now();
+  };
+  document.addEventListener("visibilitychange", onvisibilitychange);
+  next();
+  return () => {
+    going = false;
+    document.removeEventListener("visibilitychange", onvisibilitychange);
+  };
 }

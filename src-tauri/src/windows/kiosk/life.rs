@@ -2,16 +2,17 @@
 //! while all is well.
 //!
 //! The page tells every two seconds that it paints. *Invariant:* the supervisor is told that the kiosk is well when the
-//! page says so, and at no other time: whatever hangs, the page or this program, it is noticed.
+//! page says so, once more when one that hung is loaded anew, and while no output is on, as long as this program's own
+//! loop turns: whatever hangs, the page or this program, it is noticed.
 
 use super::notify::Supervisor;
 use super::{KIOSK, Shell};
-use gtk::glib;
+use gtk::{gdk, glib};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tauri::{AppHandle, Manager};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use webkit2gtk::{WebView, WebViewExt};
 
@@ -29,8 +30,9 @@ pub(super) struct Life {
     supervisor: Supervisor,
 }
 
+/// What is heard of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Page {
+pub(super) enum Page {
     Loading,
     Beating,
 }
@@ -43,9 +45,9 @@ impl Life {
         }
     }
 
-    /// A page is loaded, and not heard of yet.
-    pub(super) fn begin(&self) {
-        self.page.send_replace(Page::Loading);
+    /// A page is loaded, and not heard of yet. Returns what it was before.
+    pub(super) fn begin(&self) -> Page {
+        self.page.send_replace(Page::Loading)
     }
 
     /// The page paints.
@@ -78,17 +80,37 @@ pub(super) async fn watch(app: AppHandle) {
                 Page::Loading => LOADING,
                 Page::Beating => SILENCE,
             };
-            if timeout(patience, page.changed()).await.is_err() {
-                tracing::error!("the kiosk's page hangs; it is ended and loaded anew");
-                shell.life.begin();
-                end_page(&app);
+            if timeout(patience, page.changed()).await.is_ok() {
+                continue;
             }
+            if has_no_screen(&app).await {
+                // No output, no frames: nobody stands before it, and it paints again when the cable is back.
+                shell.life.supervisor.tell("WATCHDOG=1");
+                continue;
+            }
+            tracing::error!("the kiosk's page hangs; it is ended and loaded anew");
+            if shell.life.begin() == Page::Beating {
+                shell.life.supervisor.tell("WATCHDOG=1");
+            }
+            end_page(&app);
         }
     };
     tokio::select! {
         () = watching => {}
         () = shell.closed() => {}
     }
+}
+
+/// Whether the machine has no output on, as when its only television is switched off. A program whose loop hangs has a
+/// screen: its supervisor shall end it.
+async fn has_no_screen(app: &AppHandle) -> bool {
+    let (tell, told) = oneshot::channel();
+    let asked = app.run_on_main_thread(move || {
+        let outputs = gdk::Display::default().map(|display| display.n_monitors());
+        // Whoever asked waits no longer than a moment.
+        let _ = tell.send(outputs == Some(0));
+    });
+    asked.is_ok() && matches!(timeout(SOON, told).await, Ok(Ok(true)))
 }
 
 /// Ends the web process; what notices its end loads the page anew.

@@ -63,19 +63,19 @@ impl Ground {
     }
 
     /// Whether root asks.
-    pub(super) fn is_root(&self) -> bool {
+    pub(super) fn is_root() -> bool {
         rustix::process::geteuid().is_root()
     }
 
     /// Whether who asks may change what belongs to the machine.
     pub(super) fn may_change_the_machine(&self) -> bool {
-        self.is_elsewhere() || self.is_root()
+        self.is_elsewhere() || Self::is_root()
     }
 
     /// Whether there is a desktop session, and it is the person's own who asks.
     pub(super) fn in_a_session(&self) -> bool {
         let display = self.env("WAYLAND_DISPLAY").or(self.env("DISPLAY"));
-        display.is_some() && !self.is_root()
+        display.is_some() && !Self::is_root()
     }
 
     /// Whether systemd runs here, as `sd_booted(3)` has it.

@@ -63,8 +63,7 @@ pub(crate) fn install(args: &InstallArgs) -> Result<(), Stop> {
     }
     put(&plan.files, &ground)?;
     ground.systemctl(plan.scope, &["daemon-reload"]);
-    let next: String = plan.next.iter().map(|line| format!("  {line}\n")).collect();
-    stdout().write(&format!("Next:\n{next}"))
+    stdout().write(&format!("Next:\n  {}\n", plan.next.join("\n  ")))
 }
 
 fn on_a_console(args: &InstallArgs, ground: &Ground) -> Result<Plan, Stop> {
@@ -96,7 +95,7 @@ fn on_a_console(args: &InstallArgs, ground: &Ground) -> Result<Plan, Stop> {
 }
 
 fn in_a_session(args: &InstallArgs, ground: &Ground) -> Result<Plan, Stop> {
-    if ground.is_root() && !ground.is_elsewhere() {
+    if Ground::is_root() && !ground.is_elsewhere() {
         return Err(Stop::failed(
             "A desktop session is a person's, and root has none. Nothing was changed.",
             "Call it without sudo, or with --console.",

@@ -7,7 +7,7 @@ use crate::output::note;
 use crate::stop::Stop;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, read};
 use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use studio::{Paths, set_kiosk_pin};
 
 /// Nobody types more for a PIN.

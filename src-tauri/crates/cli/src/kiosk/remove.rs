@@ -19,15 +19,15 @@ pub(crate) struct RemoveArgs {
 
 pub(crate) fn remove(args: &RemoveArgs) -> Result<(), Stop> {
     let ground = Ground::new(args.root.as_deref());
-    let of_console = units::console(&nothing(), "");
-    let of_session = match ground.config() {
+    let console = units::console(&nothing(), "");
+    let session = match ground.config() {
         Ok(config) => units::session(&nothing(), &config),
         // Without a home there is no session's kiosk either.
         Err(_) => Vec::new(),
     };
-    let in_session = take(Scope::User, &of_session, &ground, args.dry_run)?;
-    let on_console = take(Scope::System, &of_console, &ground, args.dry_run)?;
-    if !in_session && !on_console {
+    let was_in_session = take(Scope::User, &session, &ground, args.dry_run)?;
+    let was_on_console = take(Scope::System, &console, &ground, args.dry_run)?;
+    if !was_in_session && !was_on_console {
         note("wick: No kiosk is installed here. Nothing was deleted.");
     }
     Ok(())

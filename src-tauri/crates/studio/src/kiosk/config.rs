@@ -11,7 +11,7 @@ mod read;
 mod table;
 mod words;
 
-pub(super) use mistake::{FILE, Flaw};
+pub(super) use mistake::Flaw;
 pub(super) use read::read_folder;
 
 use super::scenes::scenes;

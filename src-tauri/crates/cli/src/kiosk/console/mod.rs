@@ -74,7 +74,7 @@ async fn outside(command: &[String]) -> Result<u8, Stop> {
     };
     // Whoever comes next makes it anew.
     let _ = std::fs::remove_file(&socket);
-    app.code.ok_or_else(|| too_early(status))
+    app.code.ok_or_else(|| too_early(&status))
 }
 
 fn take(heard: Heard, app: &mut App, mouth: &Mouth) {
@@ -127,7 +127,7 @@ fn cannot(what: &str, error: &io::Error) -> Stop {
     )
 }
 
-fn too_early(status: Result<io::Result<ExitStatus>, oneshot::error::RecvError>) -> Stop {
+fn too_early(status: &Result<io::Result<ExitStatus>, oneshot::error::RecvError>) -> Stop {
     let status = match status {
         Ok(Ok(status)) => status.to_string(),
         _ => "in an unknown way".into(),

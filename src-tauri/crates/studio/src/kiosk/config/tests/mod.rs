@@ -1,5 +1,6 @@
 mod mistakes;
 
+use super::mistake::FILE;
 use super::read::read_text;
 use super::*;
 use crate::kiosk::view::ConfigProblem;
