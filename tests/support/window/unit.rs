@@ -198,7 +198,9 @@ impl Keeper {
             }
             if Instant::now() > deadline {
                 self.note(|state| state.barks += 1);
+                // It may have ended by itself.
                 let _ = child.kill();
+                return child.wait().expect("a child");
             }
         }
     }

@@ -49,6 +49,15 @@ pub(super) fn first(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
     }
 }
 
+/// Asks a Wayland compositor once more for the output, after outputs came or went: sway keeps a window of one that went
+/// on a workspace that nobody sees, with the size of the one that is seen.
+pub(super) fn again(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
+    let outputs = outputs();
+    if let Some(output) = choose(&outputs, wanted).filter(|_| is_wayland(window)) {
+        on(window, output);
+    }
+}
+
 /// Puts the window where it belongs, if it is not there.
 pub(super) fn keep(window: &gtk::ApplicationWindow, wanted: Option<&str>) {
     let outputs = outputs();

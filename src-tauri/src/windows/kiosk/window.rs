@@ -112,11 +112,15 @@ pub(super) fn present(app: &AppHandle) {
 /// Puts the window right, soon after a change of the outputs and now and then, for as long as it is there.
 fn follow_outputs(app: &AppHandle, window: &gtk::ApplicationWindow) {
     let (app, weak) = (app.clone(), window.downgrade());
-    let keep = Rc::new(move || {
+    let keep = Rc::new(move |changed: bool| {
         let Some(window) = weak.upgrade().filter(WidgetExt::is_visible) else {
             return ControlFlow::Break;
         };
-        place::keep(&window, app.state::<Shell>().wanted().as_deref());
+        let wanted = app.state::<Shell>().wanted();
+        if changed {
+            place::again(&window, wanted.as_deref());
+        }
+        place::keep(&window, wanted.as_deref());
         ControlFlow::Continue
     });
     let soon = {
@@ -124,12 +128,12 @@ fn follow_outputs(app: &AppHandle, window: &gtk::ApplicationWindow) {
         move || {
             let keep = keep.clone();
             glib::timeout_add_local_once(SETTLING, move || {
-                keep();
+                keep(true);
             });
         }
     };
     soon();
-    glib::timeout_add_local(LOOK, move || keep());
+    glib::timeout_add_local(LOOK, move || keep(false));
     let Some(screen) = WidgetExt::screen(window) else {
         return;
     };
