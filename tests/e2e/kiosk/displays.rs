@@ -117,6 +117,8 @@ async fn in_sway_the_kiosk_is_on_the_output_that_it_is_told() {
     size(&desk, (1280, 720)).await;
     desk.until("its pixels are sharp", "devicePixelRatio === 2")
         .await;
+    desk.screen().set_scale("HEADLESS-2", 1.0);
+    covers(&desk, "HEADLESS-2").await;
     desk.end(End::Terminated).await;
 
     desk.start_kiosk(&["--display", "X11-1"]).await;

@@ -6,6 +6,7 @@
 use super::process::{tied, tied_stranger};
 use super::{Home, PATIENCE, Screen};
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -104,7 +105,8 @@ impl Service {
             .args(&unit.command[1..])
             .env("NOTIFY_SOCKET", &socket)
             .env("WATCHDOG_USEC", unit.watchdog.as_micros().to_string())
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .stderr(File::create(super::artifact("kiosk-unit.log")).expect("a log"));
         let state: Arc<Mutex<State>> = Arc::default();
         let stops: Arc<AtomicBool> = Arc::default();
         let keeper = Keeper {
