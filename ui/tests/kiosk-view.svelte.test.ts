@@ -82,7 +82,7 @@ afterEach(async () => {
   page = null;
   operator.close();
   operator.waitsUntil = 0;
-  [kiosk.view, kiosk.now, readings.now, readings.rates] = [null, null, null, []];
+  [kiosk.view, kiosk.now, readings.now, readings.rate, readings.rates] = [null, null, null, null, []];
   vi.useRealTimers();
 });
 
@@ -480,5 +480,33 @@ describe("the page", () => {
     await vi.advanceTimersByTimeAsync(20_000);
     expect(call("kioskBeat").mock.calls.length - beats).toBeLessThanOrEqual(1);
     vi.unstubAllGlobals();
+  });
+  it("beats on while it is hidden, where no frames come", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "requestAnimationFrame", "performance"] });
+    await open();
+    vi.stubGlobal("requestAnimationFrame", () => 7);
+    await vi.advanceTimersByTimeAsync(5_000);
+    const beats = call("kioskBeat").mock.calls.length;
+    const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+    document.dispatchEvent(new Event("visibilitychange"));
+    await vi.advanceTimersByTimeAsync(8_100);
+    expect(call("kioskBeat").mock.calls.length - beats).toBeGreaterThanOrEqual(4);
+    hidden.mockRestore();
+    vi.unstubAllGlobals();
+  });
+  it("keeps the rate in its place between two answers", async () => {
+    const big = () => find("figures")?.querySelector(".big")?.textContent;
+    const tell = async (change: Partial<KioskReadings>) => {
+      (rust.told.read as (event: unknown) => void)({ payload: { ...READINGS, ...change } });
+      await settled();
+    };
+    await open();
+    await phase(visit());
+    await tell({ decode_tokens_per_second: null, ttft_ms: null });
+    expect(big()).toBe("–");
+    await tell({});
+    expect(big()).toBe("59");
+    await tell({ decode_tokens_per_second: null });
+    expect(big()).toBe("59");
   });
 });
