@@ -305,6 +305,22 @@ describe("a visitor", () => {
     press(find("field")!, "a");
     expect(find("keyboard")).toBeNull();
   });
+  it("writes into the field wherever the focus has gone, but not behind the operator's sheet", async () => {
+    await begin();
+    const over = find("start-over")!;
+    over.focus();
+    press(over, " ");
+    expect(document.activeElement).toBe(over);
+    press(over, "h");
+    expect(document.activeElement).toBe(find("field"));
+    find("field")!.blur();
+    press(document.body, "h");
+    expect(document.activeElement).toBe(find("field"));
+    operator.ask();
+    flushSync();
+    press(document.body, "1");
+    expect(document.activeElement).toBe(find("pin"));
+  });
   it("always or never has one where that is set", async () => {
     await begin({ visitor: { ...VIEW.visitor, keyboard: "on" } });
     expect(find("keyboard")).not.toBeNull();
@@ -354,6 +370,15 @@ describe("a visitor", () => {
     const words = find("overlay")?.textContent.replace(/\s+/g, " ");
     for (const one of ["59", "78.0 of 128.0 GiB", "64 °C", "89 %", "Weights"]) expect(words).toContain(one);
     expect(words).not.toMatch(/ W\b|power|–|Buffers/);
+    // Until the next answer has a rate, the last one's stays: nothing jumps.
+    const unknown = { ...READINGS, decode_tokens_per_second: null, limit_share: null };
+    (rust.told.read as (event: unknown) => void)({ payload: unknown });
+    flushSync();
+    expect(find("overlay")?.textContent).toContain("59");
+    expect(document.querySelector(".live.big")).toBeNull();
+    (rust.told.read as (event: unknown) => void)({ payload: { ...unknown, running: false } });
+    flushSync();
+    expect(find("overlay")?.textContent).not.toContain("59");
     await unmount(page!);
     await begin({ overlay: "off" });
     expect(find("overlay")).toBeNull();

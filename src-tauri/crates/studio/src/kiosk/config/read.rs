@@ -53,8 +53,11 @@ fn read_bytes(bytes: Vec<u8>, folder: &Path) -> Result<Config> {
 pub(super) fn read_text(text: &str, folder: &Path) -> Result<Config> {
     let whole = DeTable::parse(text).map_err(|error| {
         let message = error.message().lines().next().unwrap_or_default();
-        let remedy =
-            "Look for a missing quote, bracket or equals sign in this line and the one before it.";
+        let remedy = if message == "duplicate key" {
+            "Take one of the two out. Each scene begins with [[scene]], in two brackets."
+        } else {
+            "Look for a missing quote, bracket or equals sign in this line and the one before it."
+        };
         let flaw = Flaw::new(
             format!("This is not written as TOML wants it: {message}."),
             remedy,
