@@ -32,7 +32,9 @@ fn main() {
                 std::thread::spawn(move || say(id, &request, &stop));
             }
             Command::Cancel { .. } => current().store(true, Ordering::Relaxed),
-            Command::ForgetCache | Command::Ask { .. } | Command::Withdraw { .. } => {}
+            // It has none.
+            Command::ForgetCache => report(&Report::Forgotten),
+            Command::Ask { .. } | Command::Withdraw { .. } => {}
         }
     }
 }

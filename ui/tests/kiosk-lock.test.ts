@@ -160,6 +160,9 @@ describe("somebody at the screen", () => {
     for (const event of [new Event("pointerdown"), press("a"), new Event("wheel")])
       window.dispatchEvent(event);
     expect(tell).toHaveBeenCalledTimes(3);
+    // Something lies on the keyboard.
+    window.dispatchEvent(press("a", { repeat: true }));
+    expect(tell).toHaveBeenCalledTimes(3);
     stop();
     window.dispatchEvent(new Event("pointerdown"));
     expect(tell).toHaveBeenCalledTimes(3);

@@ -1,6 +1,6 @@
 /* Whether somebody is at the screen: touches, keys, and a pointer that is really moved. Told at most once a second.
    What comes of it is Rust's to decide.
-   Invariant: a trembling mouse on a shaking table is nobody. */
+   Invariant: a trembling mouse on a shaking table is nobody, and neither is a bag that lies on the keyboard. */
 
 const PAUSE_MS = 1000;
 /** How far a pointer has to go to count, in CSS pixels. */
@@ -40,12 +40,15 @@ export class Presence {
   follow(target: Window): () => void {
     const act = () => this.act();
     const move = (event: PointerEvent) => this.move(event.clientX, event.clientY);
-    const names = ["pointerdown", "touchstart", "keydown", "wheel"] as const;
+    const key = (event: KeyboardEvent) => event.repeat || this.act();
+    const names = ["pointerdown", "touchstart", "wheel"] as const;
     const how = { capture: true, passive: true };
     for (const name of names) target.addEventListener(name, act, how);
+    target.addEventListener("keydown", key, how);
     target.addEventListener("pointermove", move, how);
     return () => {
       for (const name of names) target.removeEventListener(name, act, how);
+      target.removeEventListener("keydown", key, how);
       target.removeEventListener("pointermove", move, how);
     };
   }
