@@ -161,7 +161,7 @@ describe("somebody at the screen", () => {
       window.dispatchEvent(event);
     expect(tell).toHaveBeenCalledTimes(3);
     // Something lies on the keyboard.
-    window.dispatchEvent(press("a", { repeat: true }));
+    window.dispatchEvent(new KeyboardEvent("keydown", { key: "a", repeat: true }));
     expect(tell).toHaveBeenCalledTimes(3);
     stop();
     window.dispatchEvent(new Event("pointerdown"));
