@@ -1,5 +1,5 @@
 # The commands of a day. What they do is written in scripts/; this file only names them.
-.PHONY: help run test check bench bench-window fuzz wick bindings icons clean
+.PHONY: help run test check bench bench-window soak fuzz wick bindings icons clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,13 @@ bench-window: ## start, idle cost, added time to first token and frames of the r
 	@scripts/ui.sh page
 	@scripts/cargo.sh build --release --locked --workspace --bins --benches --features wick-studio/custom-protocol
 	@scripts/cargo.sh bench --locked --workspace --features wick-studio/custom-protocol --bench window
+
+SESSIONS ?= 1000
+soak: ## SESSIONS=… visitors at the kiosk, workers and pages killed meanwhile: all served, nothing left, no growth
+	@scripts/setup.sh test
+	@scripts/ui.sh page
+	@scripts/cargo.sh build --release --locked --workspace --bins --benches --features wick-studio/custom-protocol
+	@SESSIONS=$(SESSIONS) scripts/cargo.sh bench --locked --workspace --features wick-studio/custom-protocol --bench soak
 
 TARGET ?= gguf
 SECONDS ?= 60

@@ -1,6 +1,8 @@
 //! What several tests need, and nothing that is a test.
 
+pub mod kiosk;
 pub mod programs;
+pub mod soak;
 pub mod tiny;
 pub mod window;
 

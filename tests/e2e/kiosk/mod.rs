@@ -5,40 +5,17 @@ mod displays;
 mod lockdown;
 mod operator;
 mod returning;
+mod soak;
 mod visits;
 mod wiping;
 
-use std::fs;
-use std::io::Write;
-use std::process::Stdio;
-use wick_tests::window::{Desk, Home};
+use wick_tests::kiosk::{PIN, configure, prepared};
+use wick_tests::window::Desk;
 
-const PIN: &str = "4711";
 /// The page's ground, `#12100e`.
 const GROUND: &str = "srgb(18,16,14)";
 /// Long enough for any story that is not about it.
 const NO_HASTE: &str = "[visitor]\nidle_seconds = 3600\n";
-
-/// A home in which a kiosk may be opened: it has a PIN, and this `kiosk.toml`.
-fn prepared(home: Home, config: &str) -> Home {
-    configure(&home, config);
-    let mut command = home.command("wick");
-    command.args(["kiosk", "pin"]);
-    let asked = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut asked = asked.expect("wick starts");
-    let input = asked.stdin.take().expect("a pipe");
-    writeln!(&input, "{PIN}").expect("it reads");
-    drop(input);
-    assert!(asked.wait().expect("it ends").success());
-    home
-}
-
-/// Writes `kiosk.toml`.
-fn configure(home: &Home, config: &str) {
-    let folder = home.data().join("kiosk");
-    fs::create_dir_all(&folder).expect("a folder");
-    fs::write(folder.join("kiosk.toml"), config).expect("a file");
-}
 
 /// Waits until the page says that this is going on.
 async fn phase(desk: &Desk, name: &str) {
