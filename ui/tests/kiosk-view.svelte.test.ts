@@ -376,9 +376,6 @@ describe("a visitor", () => {
     flushSync();
     expect(find("overlay")?.textContent).toContain("59");
     expect(document.querySelector(".live.big")).toBeNull();
-    (rust.told.read as (event: unknown) => void)({ payload: { ...unknown, running: false } });
-    flushSync();
-    expect(find("overlay")?.textContent).not.toContain("59");
     await unmount(page!);
     await begin({ overlay: "off" });
     expect(find("overlay")).toBeNull();
