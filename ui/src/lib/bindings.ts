@@ -848,7 +848,7 @@ export type KioskReadings = {
 	running: boolean,
 	/**  Over the last second while tokens come, else of the last answer. */
 	decode_tokens_per_second: number | null,
-	/**  Of the last answer. */
+	/**  Of the answer that is being written once its first token is there, else of the last one. */
 	ttft_ms: number | null,
 	/**  What the machine draws. */
 	power_watts: number | null,

@@ -32,7 +32,10 @@ pub(super) fn of(parts: &Parts) -> KioskReadings {
         } else {
             last.and_then(|last| last.decode_tokens_per_second)
         },
-        ttft_ms: last.map(|last| last.ttft_ms),
+        ttft_ms: parts
+            .meter
+            .first_token_ms()
+            .or(last.map(|last| last.ttft_ms)),
         power_watts: figure(Column::Power),
         celsius: figure(Column::Temperature),
         limit_share: limit_share(parts, running),

@@ -217,7 +217,7 @@ pub struct KioskReadings {
     pub running: bool,
     /// Over the last second while tokens come, else of the last answer.
     pub decode_tokens_per_second: Option<f64>,
-    /// Of the last answer.
+    /// Of the answer that is being written once its first token is there, else of the last one.
     pub ttft_ms: Option<f64>,
     /// What the machine draws.
     pub power_watts: Option<f64>,

@@ -37,6 +37,8 @@ pub(super) struct One {
     pub(super) began: Instant,
     pub(super) stage: GenerationStage,
     pub(super) tokens: u32,
+    /// When the first token came.
+    pub(super) first: Option<Instant>,
     pub(super) steps: Steps,
     pub(super) energy: Energy,
     /// Another one worked while it decoded.
@@ -70,6 +72,12 @@ impl Count {
 }
 
 impl One {
+    /// How long the first token took, once it is there.
+    pub(super) fn first_ms(&self) -> Option<f64> {
+        let took = self.first?.saturating_duration_since(self.began);
+        Some(took.as_secs_f64() * 1e3)
+    }
+
     /// One that waits for its turn draws nothing and takes nothing from the others.
     fn works(&self) -> bool {
         self.stage != GenerationStage::Queued

@@ -107,6 +107,7 @@ impl Meter {
             began: Instant::now(),
             stage: GenerationStage::Queued,
             tokens: 0,
+            first: None,
             steps: Steps::default(),
             energy: Energy::default(),
             crowded: false,
@@ -138,6 +139,13 @@ impl Meter {
     pub(crate) fn last(&self) -> Option<Timings> {
         let count = self.count();
         count.last.as_ref().map(|(timings, _)| timings.clone())
+    }
+
+    /// How long the first token of the generation that began last took; `None` until it is there.
+    pub(crate) fn first_token_ms(&self) -> Option<f64> {
+        let count = self.count();
+        let (_, newest) = count.running.last_key_value()?;
+        newest.first_ms()
     }
 
     /// What was measured of the generation that finished last.
@@ -208,6 +216,9 @@ impl Metered {
         let new = generated_tokens.saturating_sub(one.tokens);
         one.stage = GenerationStage::Decode;
         one.tokens = generated_tokens;
+        if new > 0 {
+            one.first.get_or_insert(now);
+        }
         one.steps.take(new, now);
         together.take(new, now);
     }

@@ -60,6 +60,20 @@ fn too_little_time_and_no_generation_have_no_rate() {
 }
 
 #[test]
+fn the_first_token_is_told_while_the_answer_is_written() {
+    let (meter, mut generation, start) = running();
+    assert_eq!(meter.first_token_ms(), None);
+    generation.tokens(1, start + ms(200));
+    let told = meter.first_token_ms();
+    // It began a moment before `start`.
+    assert!(told.is_some_and(|ms| ms >= 200.0), "{told:?}");
+    generation.tokens(2, start + ms(900));
+    assert_eq!(meter.first_token_ms(), told);
+    drop(generation);
+    assert_eq!(meter.first_token_ms(), None);
+}
+
+#[test]
 fn one_event_may_stand_for_several_tokens_and_two_generations_add_up() {
     let (meter, mut first, start) = running();
     let mut second = meter.begin(chat(2), "m".into());

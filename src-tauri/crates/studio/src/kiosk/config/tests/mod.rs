@@ -163,6 +163,7 @@ fn a_blocked_word_is_found_as_a_whole_word_whatever_its_form() {
     check(&["two words"], "Two,  WORDS.", true);
     check(&["two words"], "two other words", false);
     check(&["bad"], "b\u{200b}a\u{ad}d", true);
+    check(&["bad"], "b\u{202a}a\u{2066}d\u{e0020}", true);
     check(&["bad"], "ｂａｄ", true);
     check(&["smorrebrod"], "Smørrebrød", true);
     check(&["悪い"], "これは悪いです", true);
