@@ -59,6 +59,8 @@ TimeoutStartSec=60
 TimeoutStopSec=10
 # A worker that the kernel ends when memory runs out is the app's to replace.
 OOMPolicy=continue
+# A core dump would put a visitor's words on the disk.
+LimitCORE=0
 ";
 
 /// The unit of a console: `cage` on the first virtual terminal, as `user`.
