@@ -49,13 +49,12 @@ async fn run(sessions: u32) -> ExitCode {
         faults.extend(words.into_iter().map(|one| format!("after {after}: {one}")));
     })
     .await;
-    let log = soak.end().await;
+    let served = soak.end().await;
     println!(
-        "{} sessions, {} turns, {} tokens, {} faults that no visitor saw, {} s",
-        log.count,
-        log.turns,
-        log.tokens,
-        log.faults,
+        "{sessions} sessions, {} turns, {} tokens, {} workers lost over an answer, {} s",
+        served.turns,
+        served.tokens,
+        served.lost,
         begun.elapsed().as_secs()
     );
     for fault in &faults {

@@ -11,6 +11,6 @@ async fn one_visitor_after_the_other_is_served_and_forgotten() {
     };
     let soak = Soak::open("kiosk-soak", plan).await;
     soak.run(plan.sessions, |_, _| {}).await;
-    let log = soak.end().await;
-    assert!(log.faults <= 1, "{log:?}");
+    let served = soak.end().await;
+    assert!(served.lost <= 1, "{served:?}");
 }

@@ -1,7 +1,8 @@
 //! Many visitors at a kiosk, one after the other, while workers and web processes are killed: all are served, nothing of
 //! them is left, and nothing grows.
 //!
-//! `visitor.rs` is one of them, `figures.rs` what is measured. Used by the short soak of `make test`
+//! `visitor.rs` is one of them, `places.rs` where they press, `ledger.rs` what the app notes of them, `figures.rs` what is
+//! measured. Used by the short soak of `make test`
 //! (e2e/kiosk/soak.rs) and the long one (benches/soak.rs).
 
 #![expect(
@@ -10,16 +11,19 @@
 )]
 
 mod figures;
+mod ledger;
+mod places;
 mod visitor;
 
 pub use figures::Figures;
 
 use crate::kiosk::prepared;
 use crate::window::{Desk, End, Home, Show};
+use ledger::Ledger;
+use places::Places;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use studio::{KioskLog, Machine, Paths, SessionEnd, Startup, Studio};
-use visitor::Fate;
+use visitor::{Fate, Stand};
 
 /// What nobody but a visitor would write; each message has a number behind it.
 const RARE: &str = "quixzephyr";
@@ -61,7 +65,7 @@ impl Plan {
         }
     }
 
-    fn fates(&self) -> impl DoubleEndedIterator<Item = Fate> {
+    fn fates(&self) -> impl Iterator<Item = Fate> {
         (1..=self.sessions).map(|number| self.fate(number))
     }
 }
@@ -70,98 +74,94 @@ impl Plan {
 pub struct Soak {
     desk: Desk,
     plan: Plan,
+    places: Places,
+    ledger: Ledger,
     /// What lay there before the first visitor.
     before: BTreeSet<PathBuf>,
 }
 
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    /// Answers of all visitors.
+    pub turns: u32,
+    /// Tokens of all answers.
+    pub tokens: u32,
+    /// Workers that were lost over an answer, which then began again.
+    pub lost: u32,
+}
+
 impl Soak {
-    /// Opens a kiosk with the starter model.
+    /// Opens a kiosk with the starter model, and has a look at it.
     pub async fn open(name: &str, plan: Plan) -> Self {
         let home = prepared(Home::new().with_temporary_folder(), CONFIG);
         let mut desk = Desk::prepare(name, home, Show::Plain(1280, 800)).await;
         desk.start_kiosk(&[]).await;
-        visitor::attract(&desk).await;
         let before = figures::files(desk.home());
-        Self { desk, plan, before }
+        let places = Places::learn(&desk).await;
+        Self {
+            ledger: Ledger::open(desk.home()),
+            desk,
+            plan,
+            places,
+            before,
+        }
     }
 
     /// The visitors come and go. After each `every`, and after the last, the kiosk is measured at rest, and `tell` hears
     /// after how many that was.
     pub async fn run(&self, every: u32, mut tell: impl FnMut(u32, Figures)) {
+        let stand = Stand {
+            desk: &self.desk,
+            ledger: &self.ledger,
+            places: &self.places,
+        };
         for fate in self.plan.fates() {
-            let answer = visitor::visit(&self.desk, fate).await;
+            stand.visit(fate).await;
             let is_last = fate.number == self.plan.sessions;
             if fate.number.is_multiple_of(every) || is_last {
+                stand.shows(&self.places.in_loop).await;
                 tell(fate.number, Figures::at_rest(&self.desk).await);
-                self.nothing_is_left(&answer).await;
+                self.nothing_is_left();
+                self.no_dead_process().await;
             }
         }
     }
 
-    /// Of those who are gone there is nothing: no words in the page, the log or a file, no new file, no dead process.
-    async fn nothing_is_left(&self, answer: &str) {
-        let whole = "document.documentElement.outerHTML + JSON.stringify([{ ...localStorage }, { ...sessionStorage }])";
-        let page = self.desk.eval(whole, "").await.to_string();
-        assert!(!page.contains(RARE), "words of a visitor in the page");
-        self.no_words(answer);
-        self.no_file();
-        let app = self.desk.process().id();
-        let none = || figures::zombies(app).is_empty();
-        self.desk.until_true("the dead are put away", none).await;
-    }
-
-    fn no_words(&self, answer: &str) {
+    /// Of those who are gone there are no words on the disk, those of the app's traces among them, and no file.
+    fn nothing_is_left(&self) {
         let log = std::fs::read_to_string(self.desk.log()).unwrap_or_default();
-        // A line of an answer is found as it is; a short one may stand anywhere.
-        let line = answer.lines().next().filter(|line| line.len() > 20);
-        for words in [Some(RARE), line].into_iter().flatten() {
-            let found = self.desk.home().finds(words);
-            assert!(found.is_empty(), "{words:?} in {found:?}");
-            assert!(!log.contains(words), "{words:?} in the log");
-        }
-    }
-
-    fn no_file(&self) {
+        assert!(!log.contains(RARE), "words of a visitor in the log");
+        let found = self.desk.home().finds(RARE);
+        assert!(found.is_empty(), "words of a visitor in {found:?}");
         let now = figures::files(self.desk.home());
         let left: Vec<_> = now.difference(&self.before).collect();
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 
+    async fn no_dead_process(&self) {
+        let app = self.desk.process().id();
+        let none = || figures::zombies(app).is_empty();
+        self.desk.until_true("the dead are put away", none).await;
+    }
+
     /// Ends the app, and looks into its log of sessions: each visitor is in there as they were. That no process is left is
     /// the desk's to see.
-    pub async fn end(mut self) -> KioskLog {
+    pub async fn end(mut self) -> Served {
         self.desk.end(End::Terminated).await;
-        self.no_words("");
-        self.no_file();
-        let log = sessions(self.desk.home()).await;
-        let turns = self.plan.fates().map(|fate| fate.turns).sum::<u32>();
-        assert_eq!((log.count, log.turns), (self.plan.sessions, turns));
-        for (session, fate) in log.sessions.iter().zip(self.plan.fates().rev()) {
-            let ended = if fate.walks_away {
-                SessionEnd::Idle
-            } else {
-                SessionEnd::StartedOver
-            };
-            assert_eq!((session.turns, session.ended), (fate.turns, ended));
-            assert!(session.tokens > 0, "{session:?}");
+        self.nothing_is_left();
+        let noted = self.ledger.all();
+        // The first one only looked.
+        assert_eq!(noted.iter().skip(1).count(), self.plan.sessions as usize);
+        for (fate, noted) in self.plan.fates().zip(&noted[1..]) {
+            assert!(fate.is_served(noted), "{fate:?}: {noted:?}");
         }
-        log
+        Served {
+            turns: noted.iter().map(|one| one.turns).sum(),
+            tokens: noted.iter().map(|one| one.tokens).sum(),
+            lost: noted.iter().map(|one| one.faults).sum(),
+        }
     }
-}
-
-/// What the app has noted, read as the app reads it.
-async fn sessions(home: &Home) -> KioskLog {
-    let paths = Paths {
-        data_dir: home.data(),
-        library_roots: Vec::new(),
-        engine_program: home.path("none"),
-        hub: None,
-    };
-    let studio = Studio::open(paths, Machine::local());
-    assert_eq!(studio.startup().await, Startup::Ready);
-    let log = studio.kiosk().log(1).await;
-    studio.shutdown().await;
-    log.expect("a log of sessions")
 }
 
 /// The processes that have grown by more than so many hundredths, in words.

@@ -1,17 +1,17 @@
-//! One visitor, whose fingers are xdotool's: real touches at places of the screen, real keys.
+//! One visitor, whose fingers and eyes are those of a person: real touches and keys, and the colours of the screen.
 //!
-//! The driver only looks, with expressions that hand out nothing of the page, so that what the page holds is the page's
-//! own doing. Invariant: a step returns when what it is for is seen.
+//! What came of it is in the app's own log of sessions. The driver has no part in it, since it loses its page with the
+//! first web process that is killed. Invariant: a step returns when what it is for has come true.
 
 use super::RARE;
-use crate::window::{Desk, Process};
-use serde_json::Value;
+use super::ledger::{Ledger, Session};
+use super::places::{Places, corner, press};
+use crate::window::{Desk, PATIENCE, Process};
+use std::time::{Duration, Instant};
 
-/// Answers that are whole.
-const WHOLE: &str =
-    "[...document.querySelectorAll('@kiosk-message[data-from=model]:not([aria-busy])')]";
-/// What a visitor reads where none could be given.
-const FAULT: &str = "short break";
+/// By then a worker is in the middle of an answer, in hundredths of a second of the processor.
+const WRITING: u64 = 15;
+const PAGE_IS_THERE: &str = "the kiosk's page is there";
 
 /// What befalls a visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,105 +23,143 @@ pub(super) struct Fate {
     pub(super) walks_away: bool,
     /// In the middle of the second answer the worker is killed.
     pub(super) loses_worker: bool,
-    /// Between two turns the web process is killed.
+    /// After the first answer the web process is killed.
     pub(super) loses_page: bool,
 }
 
-/// From the loop to the loop. Returns the last answer.
-pub(super) async fn visit(desk: &Desk, fate: Fate) -> String {
-    tap(desk, "@kiosk-scene").await;
-    ready(desk, 0).await;
-    let mut answer = String::new();
-    for turn in 0..fate.turns {
-        if turn == 0 && fate.number.is_multiple_of(2) {
-            tap(desk, "@kiosk-card").await;
+impl Fate {
+    /// How the app calls the end of it.
+    pub(super) fn ends(&self) -> &'static str {
+        if self.walks_away {
+            "idle"
         } else {
-            write(desk, &format!("tell me of {RARE}{}x{turn}", fate.number)).await;
-        }
-        if turn == 1 && fate.loses_worker {
-            lose_worker(desk).await;
-        }
-        answer = answered(desk, turn + 1).await;
-        if turn == 0 && fate.loses_page {
-            lose_page(desk).await;
-            ready(desk, turn + 1).await;
+            "started_over"
         }
     }
-    if fate.walks_away {
-        phase(desk, "countdown").await;
-    } else {
-        tap(desk, "@kiosk-start-over").await;
+
+    /// Whether the app has noted this visitor so, after the end.
+    pub(super) fn is_served(&self, noted: &Session) -> bool {
+        // Another fault than a lost worker is an answer that could not be given.
+        noted.turns == self.turns
+            && noted.ended == self.ends()
+            && noted.faults <= u32::from(self.loses_worker)
     }
-    attract(desk).await;
-    answer
 }
 
-/// Waits until nobody is there any more and the loop is shown.
-pub(super) async fn attract(desk: &Desk) {
-    phase(desk, "attract").await;
-    desk.see("@kiosk-scene").await;
+/// What a visitor has before them.
+pub(super) struct Stand<'a> {
+    pub(super) desk: &'a Desk,
+    pub(super) ledger: &'a Ledger,
+    pub(super) places: &'a Places,
 }
 
-async fn phase(desk: &Desk, name: &str) {
-    let so = format!("document.documentElement.dataset.phase === '{name}'");
-    desk.until(&format!("the phase {name}"), &so).await;
+impl Stand<'_> {
+    /// From the loop to the loop.
+    pub(super) async fn visit(&self, fate: Fate) {
+        self.shows(&self.places.in_loop).await;
+        press(self.desk, self.places.middle);
+        self.shows(&self.places.in_visit).await;
+        let mut tokens = 0;
+        for turn in 0..fate.turns {
+            let worker = self.only(self.desk.engines());
+            let computed = computed(&worker);
+            self.say(fate, turn);
+            if turn == 1 && fate.loses_worker {
+                lose(&worker, computed + WRITING).await;
+            }
+            tokens = self.answered(fate, turn + 1, tokens).await;
+            if turn == 0 && fate.loses_page {
+                self.lose_page().await;
+            }
+        }
+        self.leave(fate).await;
+    }
+
+    /// Presses a card, or types a message and sends it.
+    fn say(&self, fate: Fate, turn: u32) {
+        if turn == 0 && fate.number.is_multiple_of(2) {
+            return press(self.desk, self.places.card);
+        }
+        let text = format!("tell me of {RARE}{}x{turn}", fate.number);
+        press(self.desk, self.places.field);
+        let screen = self.desk.screen();
+        screen.point(&["type", "--delay", "1", &text]);
+        self.send();
+    }
+
+    fn send(&self) {
+        self.desk.screen().point(&["key", "Return"]);
+    }
+
+    /// Waits until this turn's answer is whole and not empty. Returns the tokens of the visit.
+    async fn answered(&self, fate: Fate, turns: u32, before: u32) -> u32 {
+        let is_so = |now: &Session| {
+            // The first one only looked.
+            now.count == fate.number + 1 && now.turns == turns && now.tokens > before
+        };
+        let what = format!("visitor {} has {turns} answers", fate.number);
+        let now = self.ledger.until(&what, is_so, || self.send()).await;
+        assert!(
+            now.faults <= u32::from(fate.loses_worker),
+            "{what}: {now:?}"
+        );
+        now.tokens
+    }
+
+    async fn leave(&self, fate: Fate) {
+        let go = || {
+            if !fate.walks_away {
+                press(self.desk, self.places.start_over);
+            }
+        };
+        go();
+        let is_over = |now: &Session| now.count == fate.number + 1 && fate.is_served(now);
+        let what = format!("visitor {} is gone", fate.number);
+        self.ledger.until(&what, is_over, go).await;
+    }
+
+    /// Waits until the corner of the screen has this colour.
+    pub(super) async fn shows(&self, colour: &str) {
+        let corner = corner(self.desk);
+        let so = || self.desk.screen().colour(corner) == colour;
+        self.desk
+            .until_true(&format!("the corner is {colour}"), so)
+            .await;
+    }
+
+    /// Kills the web process, and waits until another one shows the visit.
+    async fn lose_page(&self) {
+        let before = self.desk.said(PAGE_IS_THERE);
+        let page = self.only(self.desk.home().processes("WebKitWebProcess"));
+        page.kill();
+        page.ended().await;
+        let is_back = || self.desk.said(PAGE_IS_THERE) > before;
+        self.desk.until_true("the page is back", is_back).await;
+        self.shows(&self.places.in_visit).await;
+    }
+
+    fn only(&self, mut processes: Vec<Process>) -> Process {
+        assert_eq!(processes.len(), 1, "{processes:?}");
+        processes.remove(0)
+    }
 }
 
-/// Waits until the next message can be typed, after so many answers.
-async fn ready(desk: &Desk, answers: u32) {
-    let so = format!(
-        "document.documentElement.dataset.phase === 'visit' && document.hasFocus() \
-         && document.activeElement === document.querySelector('@kiosk-field') && {WHOLE}.length === {answers}"
-    );
-    desk.until("a message can be typed", &so).await;
+/// Kills a worker as soon as it has computed so much.
+async fn lose(worker: &Process, hundredths: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while computed(worker) < hundredths {
+        assert!(Instant::now() < deadline, "{worker:?} does not compute");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    worker.kill();
+    worker.ended().await;
 }
 
-/// Presses the mouse where this is.
-async fn tap(desk: &Desk, selector: &str) {
-    desk.see(selector).await;
-    let place = format!(
-        "(({{ left, top, width, height }}) => [left + width / 2, top + height / 2])\
-         (document.querySelector('{selector}').getBoundingClientRect())"
-    );
-    let place = desk.eval(&place, Value::Null).await;
-    let pixel = |at: usize| format!("{:.0}", place[at].as_f64().unwrap_or_default());
-    let (x, y) = (pixel(0), pixel(1));
-    desk.screen().point(&["mousemove", &x, &y, "click", "1"]);
-}
-
-/// Types a message and sends it.
-async fn write(desk: &Desk, text: &str) {
-    desk.screen().point(&["type", "--delay", "1", text]);
-    let typed = format!("document.querySelector('@kiosk-field')?.value === '{text}'");
-    desk.until("it is typed", &typed).await;
-    desk.screen().point(&["key", "Return"]);
-}
-
-/// Waits for the whole answer of this turn.
-async fn answered(desk: &Desk, turn: u32) -> String {
-    let whole = format!("{WHOLE}.length === {turn} && {WHOLE}.at(-1).innerText.trim()");
-    let answer = desk.until("a whole answer that is not empty", &whole).await;
-    let answer = answer.as_str().unwrap_or_default();
-    assert!(!answer.contains(FAULT), "a visitor reads {answer:?}");
-    answer.to_owned()
-}
-
-/// Kills the worker as soon as an answer is begun.
-async fn lose_worker(desk: &Desk) {
-    desk.see("@kiosk-message[aria-busy]").await;
-    end(desk.engines()).await;
-}
-
-/// Kills the web process, and waits for another one.
-async fn lose_page(desk: &Desk) {
-    end(desk.home().processes("WebKitWebProcess")).await;
-    desk.until("the page is back", "document.documentElement.dataset.ready")
-        .await;
-}
-
-async fn end(mut processes: Vec<Process>) {
-    assert_eq!(processes.len(), 1, "{processes:?}");
-    let process = processes.remove(0);
-    process.kill();
-    process.ended().await;
+/// What a process has computed so far, in hundredths of a second: `utime` and `stime` of proc(5).
+fn computed(process: &Process) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id()));
+    let stat = stat.unwrap_or_default();
+    let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
+    let times = after.split(' ').skip(11).take(2);
+    times.filter_map(|time| time.parse::<u64>().ok()).sum()
 }

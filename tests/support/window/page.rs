@@ -63,7 +63,7 @@ impl Desk {
     }
 
     /// Waits until no transition runs and what is there is painted.
-    pub(super) async fn stand_still(&self) {
+    pub(crate) async fn stand_still(&self) {
         let still = "document.getAnimations().every((one) => one.playState !== 'running')";
         self.until("nothing moves", still).await;
         let frames =

@@ -8,7 +8,7 @@ use super::{Home, PATIENCE, manager};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a screen is made of.
@@ -196,19 +196,31 @@ impl Screen {
 
     /// The colour of a point of the screen, such as `srgb(18,16,14)`.
     pub fn colour(&self, (x, y): (u32, u32)) -> String {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("screen.png");
-        self.picture(&file);
-        let point = format!("%[pixel:u.p{{{x},{y}}}]");
-        let told = Command::new("convert")
-            .arg(file)
-            .args(["-depth", "8", "-format", &point, "info:"])
-            .output();
+        let told = match &self.x11 {
+            Some(display) if self.sway.is_none() => Command::new("import")
+                .args(["-window", "root", "-crop", &format!("1x1+{x}+{y}")])
+                .args(["+repage", "-depth", "8"])
+                .args(["-format", "%[pixel:u.p{0,0}]", "info:-"])
+                .env("DISPLAY", display)
+                .output(),
+            _ => self.colour_in_picture((x, y)),
+        };
         let told = told.expect("ImageMagick is installed").stdout;
         // Where all have the alpha channel of a picture by grim, it says nothing.
         String::from_utf8_lossy(&told)
             .replace("srgba", "srgb")
             .replace(",1)", ")")
+    }
+
+    fn colour_in_picture(&self, (x, y): (u32, u32)) -> std::io::Result<Output> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("screen.png");
+        self.picture(&file);
+        let point = format!("%[pixel:u.p{{{x},{y}}}]");
+        Command::new("convert")
+            .arg(file)
+            .args(["-depth", "8", "-format", &point, "info:"])
+            .output()
     }
 
     /// What `xdotool` does: keys that reach the window manager, windows by their class.
