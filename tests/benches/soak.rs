@@ -1,14 +1,14 @@
 //! A day of a kiosk: many visitors, of whom one in fifty loses the worker and one in two hundred the web process. Printed;
 //! it ends with an error when somebody is not served, something is left behind, or a process grows.
 //!
-//! `make soak`; `SESSIONS` says how many (1,000). PSS counts what is shared by its part: other programs with a WebKit of
+//! `make soak`; `SESSIONS` says how many (1,000). PSS counts what is shared by its part: other programs with a `WebKit` of
 //! their own, started or ended meanwhile, would be seen in it.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::process::ExitCode;
 use std::time::Instant;
-use wick_tests::soak::{Figures, Plan, Soak, grown};
+use wick_tests::soak::{Figures, Plan, Soak};
 
 const SESSIONS: u32 = 1000;
 /// After so many, what is kept for good is there.
@@ -45,7 +45,7 @@ async fn run(sessions: u32) -> ExitCode {
             begun.elapsed().as_secs()
         );
         let warm = warm.get_or_insert(now);
-        let words = grown(&now, warm, MOST);
+        let words = now.grown_since(warm, MOST);
         faults.extend(words.into_iter().map(|one| format!("after {after}: {one}")));
     })
     .await;

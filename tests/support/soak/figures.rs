@@ -62,8 +62,8 @@ impl Figures {
         pairs.into_iter().all(|(a, b)| a.abs_diff(b) * 1000 <= b)
     }
 
-    /// The processes that have grown by more than so many hundredths.
-    pub(super) fn grown_since(&self, then: &Self, hundredths: u64) -> Vec<String> {
+    /// The processes that have grown by more than so many hundredths, in words.
+    pub fn grown_since(&self, then: &Self, hundredths: u64) -> Vec<String> {
         let pairs = PROCESSES.iter().zip(self.kib.iter().zip(then.kib));
         pairs
             .filter(|(_, (now, then))| **now * 100 > then * (100 + hundredths))
@@ -88,7 +88,7 @@ fn pss_kib(process: &Path) -> u64 {
     kib.expect("the kernel tells a process's memory")
 }
 
-/// What WebKit writes once for itself, some seconds after its first page: eight random bytes.
+/// What `WebKit` writes once for itself, some seconds after its first page: eight random bytes.
 const OF_WEBKIT: [&str; 2] = ["CacheStorage", "CacheStorage/salt"];
 
 /// All that lies in a home, without the database, which may grow.

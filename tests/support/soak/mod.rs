@@ -2,8 +2,7 @@
 //! them is left, and nothing grows.
 //!
 //! `visitor.rs` is one of them, `places.rs` where they press, `ledger.rs` what the app notes of them, `figures.rs` what is
-//! measured. Used by the short soak of `make test`
-//! (e2e/kiosk/soak.rs) and the long one (benches/soak.rs).
+//! measured. The short soak of `make test` is e2e/kiosk/soak.rs, the long one benches/soak.rs.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -162,9 +161,4 @@ impl Soak {
             lost: noted.iter().map(|one| one.faults).sum(),
         }
     }
-}
-
-/// The processes that have grown by more than so many hundredths, in words.
-pub fn grown(now: &Figures, then: &Figures, hundredths: u64) -> Vec<String> {
-    now.grown_since(then, hundredths)
 }

@@ -61,7 +61,7 @@ impl Stand<'_> {
         self.shows(&self.places.in_visit).await;
         let mut tokens = 0;
         for turn in 0..fate.turns {
-            let worker = self.only(self.desk.engines());
+            let worker = only(self.desk.engines());
             let computed = computed(&worker);
             self.say(fate, turn);
             if turn == 1 && fate.loses_worker {
@@ -130,18 +130,18 @@ impl Stand<'_> {
     /// Kills the web process, and waits until another one shows the visit.
     async fn lose_page(&self) {
         let before = self.desk.said(PAGE_IS_THERE);
-        let page = self.only(self.desk.home().processes("WebKitWebProcess"));
+        let page = only(self.desk.home().processes("WebKitWebProcess"));
         page.kill();
         page.ended().await;
         let is_back = || self.desk.said(PAGE_IS_THERE) > before;
         self.desk.until_true("the page is back", is_back).await;
         self.shows(&self.places.in_visit).await;
     }
+}
 
-    fn only(&self, mut processes: Vec<Process>) -> Process {
-        assert_eq!(processes.len(), 1, "{processes:?}");
-        processes.remove(0)
-    }
+fn only(mut processes: Vec<Process>) -> Process {
+    assert_eq!(processes.len(), 1, "{processes:?}");
+    processes.remove(0)
 }
 
 /// Kills a worker as soon as it has computed so much.
