@@ -348,6 +348,20 @@ describe("a visitor", () => {
     await phase(visit());
     expect(find("countdown")).toBeNull();
   });
+  it("may wipe it now with a mouse, whose way there takes nothing away", async () => {
+    await begin();
+    await phase({ type: "countdown", visit: 1, wipes_in_ms: 14_500 });
+    for (const clientX of [0, 400, 800]) {
+      const move = new MouseEvent("pointermove", { clientX, bubbles: true });
+      find("countdown")!.dispatchEvent(move);
+    }
+    touch(find("wipe-now")!, "mouse");
+    await click("wipe-now");
+    expect(call("kioskTouched")).not.toHaveBeenCalled();
+    expect(call("kioskStartOver")).toHaveBeenCalledWith(1);
+    touch(find("countdown")!);
+    expect(call("kioskTouched")).toHaveBeenCalledTimes(1);
+  });
   it("starts over", async () => {
     await begin();
     await click("start-over");

@@ -82,7 +82,7 @@ async fn the_corner_is_a_way_in_and_quitting_ends_all() {
     try_pin(&desk, PIN).await;
     desk.see("@kiosk-leave-quit").await;
     // Later: the answer to a click would be lost with the page.
-    let quit = "(setTimeout(() => document.querySelector('@kiosk-leave-quit').click()), 1)";
+    let quit = "(setTimeout(() => document.querySelector('@kiosk-leave-quit').click(), 500), 1)";
     desk.eval(quit, "").await;
     desk.process().ended().await;
 }

@@ -1,10 +1,17 @@
 /* Whether somebody is at the screen: touches, keys, and a pointer that is really moved. Told at most once a second.
    What comes of it is Rust's to decide.
+   What is marked `data-presence="touch"` takes no mere movement for somebody, what is marked "none" nothing at all.
    Invariant: a trembling mouse on a shaking table is nobody, and neither is a bag that lies on the keyboard. */
 
 const PAUSE_MS = 1000;
 /** How far a pointer has to go to count, in CSS pixels. */
 const FAR = 40;
+
+/** What the place of an event says of who is there. */
+function marked(event: Event): string | undefined {
+  const place = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-presence]") : null;
+  return place?.dataset.presence;
+}
 
 export class Presence {
   #toldAt = -Infinity;
@@ -38,8 +45,8 @@ export class Presence {
 
   /** Listens on a window until the returned function is called. */
   follow(target: Window): () => void {
-    const act = () => this.act();
-    const move = (event: PointerEvent) => this.move(event.clientX, event.clientY);
+    const act = (event: Event) => marked(event) !== "none" && this.act();
+    const move = (event: PointerEvent) => marked(event) || this.move(event.clientX, event.clientY);
     const key = (event: KeyboardEvent) => event.repeat || this.act();
     const names = ["pointerdown", "touchstart", "wheel"] as const;
     const how = { capture: true, passive: true };

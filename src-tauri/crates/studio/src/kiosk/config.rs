@@ -75,16 +75,12 @@ pub(crate) struct Rules {
 impl Rules {
     /// Whether a blocked word stands in this text, as a whole word, whatever its case and accents.
     pub(crate) fn blocks(&self, text: &str) -> bool {
-        self.stands_in(&words(text))
+        self.stands_in(&words(text)) || self.stands_in(&words(&without_marks(text)))
     }
 
     /// The same of a text that is still being written: its last word may grow into a harmless one and is left out.
     pub(crate) fn blocks_so_far(&self, text: &str) -> bool {
-        let mut words = words(text);
-        if ends_within_a_word(text) {
-            words.pop();
-        }
-        self.stands_in(&words)
+        self.stands_in(&words_so_far(text)) || self.stands_in(&words_so_far(&without_marks(text)))
     }
 
     fn stands_in(&self, text: &[String]) -> bool {
@@ -92,6 +88,20 @@ impl Rules {
         let mut blocked = blocked.filter(|entry| !entry.is_empty());
         blocked.any(|entry| text.windows(entry.len()).any(|part| part == entry))
     }
+}
+
+/// The words that will not grow any more.
+fn words_so_far(text: &str) -> Vec<String> {
+    let mut words = words(text);
+    if ends_within_a_word(text) {
+        words.pop();
+    }
+    words
+}
+
+/// Markdown's marks show no letter: `b**a**d` is read as one word. They part words all the same, as in `two_words`.
+fn without_marks(text: &str) -> String {
+    text.replace(['*', '_', '~', '`', '\\'], "")
 }
 
 const SYSTEM_PROMPT: &str = "\

@@ -165,6 +165,9 @@ fn a_blocked_word_is_found_as_a_whole_word_whatever_its_form() {
     check(&["bad"], "b\u{200b}a\u{ad}d", true);
     check(&["bad"], "b\u{202a}a\u{2066}d\u{e0020}", true);
     check(&["bad"], "ｂａｄ", true);
+    check(&["bad"], "b**a**d and `ba`d", true);
+    check(&["bad"], "a_bad_word", true);
+    check(&["bad"], "b * a * d", false);
     check(&["smorrebrod"], "Smørrebrød", true);
     check(&["悪い"], "これは悪いです", true);
     check(&["悪い"], "良い", false);
