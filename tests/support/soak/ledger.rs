@@ -5,8 +5,9 @@ use rusqlite::{Connection, OpenFlags, Row};
 use std::time::{Duration, Instant};
 
 const GLANCE: Duration = Duration::from_millis(10);
-/// After this time without what was awaited, somebody would try again.
-const SOON: Duration = Duration::from_secs(5);
+/// After this time without what was awaited, somebody would try again: a message that is sent in the moment before the
+/// page has the end of the last answer stays in its field. Sooner than anybody is taken for gone.
+const SOON: Duration = Duration::from_secs(1);
 
 /// How the newest session stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

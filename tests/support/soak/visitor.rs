@@ -108,15 +108,12 @@ impl Stand<'_> {
     }
 
     async fn leave(&self, fate: Fate) {
-        let go = || {
-            if !fate.walks_away {
-                press(self.desk, self.places.start_over);
-            }
-        };
-        go();
+        if !fate.walks_away {
+            press(self.desk, self.places.start_over);
+        }
         let is_over = |now: &Session| now.count == fate.number + 1 && fate.is_served(now);
         let what = format!("visitor {} is gone", fate.number);
-        self.ledger.until(&what, is_over, go).await;
+        self.ledger.until(&what, is_over, || {}).await;
     }
 
     /// Waits until the corner of the screen has this colour.
