@@ -37,6 +37,8 @@ async fn comes_and_goes(width: u32, height: u32) {
         if kind == "live" {
             let begun = "document.querySelector('@kiosk-scene .markdown')?.innerText.length > 40";
             desk.until("the model writes in the scene", begun).await;
+            let rated = "parseInt(document.querySelector('@kiosk-figures .big')?.innerText) > 0";
+            desk.until("its rate stands beside it", rated).await;
         }
         desk.screen()
             .picture(&Desk::artifact(&format!("{name}-{kind}.png")));
