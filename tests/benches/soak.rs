@@ -1,8 +1,8 @@
 //! A day of a kiosk: many visitors, of whom one in fifty loses the worker and one in two hundred the web process. Printed;
 //! it ends with an error when somebody is not served, something is left behind, or a process grows.
 //!
-//! `make soak`; `SESSIONS` says how many (1,000). PSS counts what is shared by its part: other programs with a `WebKit` of
-//! their own, started or ended meanwhile, would be seen in it.
+//! `make soak`; `SESSIONS` says how many (1,000). Memory is what a process has of its own: a file that it maps is counted
+//! for less as soon as another program with a `WebKit` starts.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 

@@ -19,7 +19,7 @@ const STILL: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(30);
 const GLANCE: Duration = Duration::from_millis(250);
 
-/// The memory of each process, in KiB: its own and its part of what it shares (PSS).
+/// The memory of each process, in KiB: what is its own, with its part of what it shares with the others of the kiosk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
     kib: [u64; PROCESSES.len()],
@@ -52,7 +52,7 @@ impl Figures {
             let process = Path::new("/proc").join(found[0].id().to_string());
             let open = std::fs::read_dir(process.join("fd"));
             descriptors += open.map_or(0, Iterator::count);
-            pss_kib(&process)
+            own_kib(&process)
         });
         Self { kib, descriptors }
     }
@@ -81,11 +81,16 @@ impl fmt::Display for Figures {
     }
 }
 
-fn pss_kib(process: &Path) -> u64 {
+/// Memory of its own: what it shares with other programs is counted by how many those are, which is no growth of its own.
+fn own_kib(process: &Path) -> u64 {
     let rollup = std::fs::read_to_string(process.join("smaps_rollup")).unwrap_or_default();
-    let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let kib = pss.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    kib.expect("the kernel tells a process's memory")
+    let part = |name: &str| -> Option<u64> {
+        let rest = rollup.lines().find_map(|line| line.strip_prefix(name))?;
+        rest.split_whitespace().next()?.parse().ok()
+    };
+    let own = part("Pss_Anon:").zip(part("Pss_Shmem:"));
+    let (anonymous, shared) = own.expect("the kernel tells a process's memory");
+    anonymous + shared
 }
 
 /// What `WebKit` writes once for itself, some seconds after its first page: eight random bytes.
