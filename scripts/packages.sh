@@ -21,6 +21,7 @@ packages_for() {
     echo "sway: a Wayland desktop for the kiosk's tests"
     echo "grim: takes screenshots there"
     echo "cage: the kiosk's screen without a desktop, in its tests"
+    echo "xwayland: cage does not start without it"
 }
 
 # The python3 that has pip: the one on PATH may be somebody's own build without it. Prints its path.
@@ -62,6 +63,7 @@ other_system() {
         command -v sway >/dev/null || missing+=("sway")
         command -v grim >/dev/null || missing+=("grim")
         command -v cage >/dev/null || missing+=("cage")
+        command -v Xwayland >/dev/null || missing+=("Xwayland")
     fi
     [ "${#missing[@]}" = 0 ] && return
     local list

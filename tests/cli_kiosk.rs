@@ -12,7 +12,7 @@ const SESSION: &str = "home/ann/.config/systemd/user/wick-kiosk.service";
 const DATA: &str = "home/ann/.local/share/wick";
 const AUTOSTART: &str = "home/ann/.config/autostart/wick-kiosk.desktop";
 
-/// A machine with systemd, cage, and ann, who has set a PIN.
+/// A machine with systemd, cage and what that needs, and ann, who has set a PIN.
 struct Machine(tempfile::TempDir);
 
 impl Machine {
@@ -24,12 +24,11 @@ impl Machine {
             "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:Ann:/home/ann:/bin/bash\n",
         );
         machine.set_pin("4711");
-        machine.write("usr/bin/cage", "");
-        fs::set_permissions(
-            machine.at("usr/bin/cage"),
-            fs::Permissions::from_mode(0o755),
-        )
-        .expect("a mode");
+        for program in ["usr/bin/cage", "usr/bin/Xwayland"] {
+            machine.write(program, "");
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(machine.at(program), mode).expect("a mode");
+        }
         machine
     }
 
@@ -321,6 +320,11 @@ fn what_is_missing_is_named_with_its_remedy_and_nothing_is_written() {
         console,
         &without("usr/bin/cage"),
         &["cage is missing", "apt-get install cage"],
+    );
+    check(
+        console,
+        &without("usr/bin/Xwayland"),
+        &["Xwayland is missing", "apt-get install cage xwayland"],
     );
     let no_systemd =
         |machine: &Machine| fs::remove_dir(machine.at("run/systemd/system")).expect("a folder");

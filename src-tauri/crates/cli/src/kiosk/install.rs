@@ -66,6 +66,18 @@ pub(crate) fn install(args: &InstallArgs) -> Result<(), Stop> {
     stdout().write(&format!("Next:\n  {}\n", plan.next.join("\n  ")))
 }
 
+/// What a console needs beside Wick, and what is said where it is missing.
+const CONSOLE_PROGRAMS: [(&str, &str); 2] = [
+    (
+        "cage",
+        "cage is missing, the program that gives the kiosk the whole screen.",
+    ),
+    (
+        "Xwayland",
+        "Xwayland is missing, without which cage does not start.",
+    ),
+];
+
 fn on_a_console(args: &InstallArgs, ground: &Ground) -> Result<Plan, Stop> {
     let user = console_user(args, ground)?;
     let start = start(args, ground)?;
@@ -76,10 +88,11 @@ fn on_a_console(args: &InstallArgs, ground: &Ground) -> Result<Plan, Stop> {
         let words = "Only root can make a kiosk start with the machine. Nothing was changed.";
         problems.insert(0, Stop::failed(words, hint));
     }
-    if ground.program("cage").is_none() {
-        let hint = "`sudo apt-get install cage`, or cage with the system's own package manager.";
-        let words = "cage is missing, the program that gives the kiosk the whole screen.";
-        problems.push(Stop::failed(words, hint));
+    for (program, words) in CONSOLE_PROGRAMS {
+        if ground.program(program).is_none() {
+            let hint = "`sudo apt-get install cage xwayland`, or both with the system's own package manager.";
+            problems.push(Stop::failed(words, hint));
+        }
     }
     Ok(Plan {
         scope: Scope::System,
