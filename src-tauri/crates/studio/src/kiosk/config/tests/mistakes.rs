@@ -23,7 +23,8 @@ fn problem(text: &str) -> ConfigProblem {
 fn what_is_not_toml_is_named_with_its_line() {
     check("motto = \"a\"\noverlay = \"beside", 2, "TOML", "quote");
     check("motto", 1, "TOML", "equals sign");
-    check("a = 1\na = 2", 2, "TOML", "this line");
+    check("a = 1\na = 2", 2, "TOML", "Take one of the two out");
+    check("[scene]\n[scene]", 2, "TOML", "[[scene]]");
     let deep = format!("motto = {}", "[".repeat(100_000));
     check(&deep, 1, "TOML", "bracket");
 }
