@@ -512,15 +512,15 @@ describe("the page", () => {
     await vi.advanceTimersByTimeAsync(10_100);
     const beats = call("kioskBeat").mock.calls.length;
     expect(beats).toBeGreaterThanOrEqual(5);
-    vi.stubGlobal("requestAnimationFrame", () => 0);
+    const frames = vi.spyOn(window, "requestAnimationFrame").mockReturnValue(0);
     await vi.advanceTimersByTimeAsync(20_000);
     expect(call("kioskBeat").mock.calls.length - beats).toBeLessThanOrEqual(1);
-    vi.unstubAllGlobals();
+    frames.mockRestore();
   });
   it("beats on while it is hidden, where no frames come", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "requestAnimationFrame", "performance"] });
     await open();
-    vi.stubGlobal("requestAnimationFrame", () => 7);
+    const frames = vi.spyOn(window, "requestAnimationFrame").mockReturnValue(7);
     await vi.advanceTimersByTimeAsync(5_000);
     const beats = call("kioskBeat").mock.calls.length;
     const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
@@ -528,7 +528,7 @@ describe("the page", () => {
     await vi.advanceTimersByTimeAsync(8_100);
     expect(call("kioskBeat").mock.calls.length - beats).toBeGreaterThanOrEqual(4);
     hidden.mockRestore();
-    vi.unstubAllGlobals();
+    frames.mockRestore();
   });
   it("keeps the rate in its place between two answers", async () => {
     const big = () => find("figures")?.querySelector(".big")?.textContent;
