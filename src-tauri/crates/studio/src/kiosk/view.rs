@@ -1,6 +1,7 @@
 //! What the kiosk's page is shown: types only, no behaviour.
 //!
-//! Invariant: nothing here names a path of the machine, a library or an error; it is what a stranger may read.
+//! Invariant: what of it is shown to a stranger names no path of the machine, no library and no error. A model's id is its
+//! path; the page hands it back and shows the name.
 
 use crate::Light;
 use hub::ModelId;

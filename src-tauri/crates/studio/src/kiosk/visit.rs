@@ -1,7 +1,7 @@
 //! One visitor: what was said, and the figures of it for the log.
 //!
-//! It knows no clock but for when it began and was touched, no model and no disk. Invariant: what was said exists here
-//! alone, and is overwritten when this is dropped.
+//! It knows no clock but for when it began and was touched, no model and no disk. Invariant: what was said is kept
+//! here alone, and is overwritten when this is dropped; copies on its way to the worker and the page are not reached from here.
 
 use super::view::{KioskSession, SessionEnd, VisitId, VisitMessage, VisitView};
 use super::words::Words;
