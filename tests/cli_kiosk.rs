@@ -145,6 +145,7 @@ fn a_console_gets_a_unit_that_starts_cage_and_returns() {
         "WatchdogSec=15",
         "OOMPolicy=continue",
         "LimitCORE=0",
+        "MemorySwapMax=0",
         "WantedBy=multi-user.target",
     ] {
         assert!(settings.contains(&expected), "{expected} is not in\n{unit}");

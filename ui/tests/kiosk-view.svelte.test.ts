@@ -320,6 +320,13 @@ describe("a visitor", () => {
     flushSync();
     press(document.body, "1");
     expect(document.activeElement).toBe(find("pin"));
+    const seen = [];
+    for (let count = 0; count < 12; count++) {
+      press(document.activeElement!, "Tab");
+      seen.push((document.activeElement as HTMLElement).dataset.key);
+    }
+    // Ten digits and the way to erase one, and then the first again: nothing of the page below.
+    expect(seen).toEqual(["1", "2", "3", "4", "5", "6", "7", "8", "9", "erase", "0", "1"]);
   });
   it("always or never has one where that is set", async () => {
     await begin({ visitor: { ...VIEW.visitor, keyboard: "on" } });

@@ -5,7 +5,7 @@ use super::App;
 use super::throughput::downloads;
 use crate::windows::{displays, kiosk};
 use studio::{
-    Error, KioskAnswer, KioskLog, KioskSetup, KioskView, Leave, ModelId, PinAnswer, VisitId,
+    Error, KioskAnswer, KioskLog, KioskModelId, KioskSetup, KioskView, Leave, PinAnswer, VisitId,
 };
 use tauri::ipc::Channel;
 use tauri::{AppHandle, State};
@@ -87,7 +87,7 @@ pub(crate) async fn kiosk_stop(app: App<'_>, visit: VisitId) -> Result<(), Error
 pub(crate) async fn kiosk_choose_model(
     app: App<'_>,
     visit: VisitId,
-    model_id: ModelId,
+    model_id: KioskModelId,
 ) -> Result<(), Error> {
     app.kiosk().choose_model(visit, model_id).await
 }

@@ -124,7 +124,7 @@ export const commands = {
 	/**  Stops the answer. */
 	kioskStop: (visit: VisitId) => typedError<null, Error>(__TAURI_INVOKE("kiosk_stop", { visit })),
 	/**  Another of the allowed models. */
-	kioskChooseModel: (visit: VisitId, modelId: ModelId) => typedError<null, Error>(__TAURI_INVOKE("kiosk_choose_model", { visit, modelId })),
+	kioskChooseModel: (visit: VisitId, modelId: KioskModelId) => typedError<null, Error>(__TAURI_INVOKE("kiosk_choose_model", { visit, modelId })),
 	/**  Wipes the visitor. */
 	kioskStartOver: (visit: VisitId) => typedError<null, Error>(__TAURI_INVOKE("kiosk_start_over", { visit })),
 	/**  The operator's PIN. */
@@ -805,10 +805,13 @@ export type KioskLog = {
 /**  A model that a visitor may use. */
 export type KioskModel = {
 	/**  Which. */
-	id: ModelId,
+	id: KioskModelId,
 	/**  Its name. */
 	name: string,
 };
+
+/**  Which of the allowed models, for the page alone: it says nothing of where the file lies. The same while the app runs. */
+export type KioskModelId = string;
 
 /**  What is going on in the kiosk; told as an event at each change. */
 export type KioskNow = {

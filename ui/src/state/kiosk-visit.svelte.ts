@@ -1,6 +1,12 @@
 /* What one visitor says and is answered. Rust has the conversation; this is what the page shows of it.
    Invariant: after `drop` nothing of it is left here, and nothing comes any more. */
-import { commands, type KioskView, type ModelId, type VisitId, type VisitMessage } from "../lib/bindings";
+import {
+  commands,
+  type KioskModelId,
+  type KioskView,
+  type VisitId,
+  type VisitMessage,
+} from "../lib/bindings";
 import { channel } from "../lib/events";
 import { Answering } from "../lib/kiosk-answer.svelte";
 import { quietly, succeeded } from "../lib/kiosk-calls";
@@ -19,7 +25,7 @@ export class Visit {
   /** What the screen says about itself, in calm words. */
   words = $state<string | null>(null);
   /** The model that is being brought. */
-  choosing = $state<ModelId | null>(null);
+  choosing = $state<KioskModelId | null>(null);
   #gone = false;
 
   constructor(
@@ -72,7 +78,7 @@ export class Visit {
     void succeeded(commands.kioskStop(this.id));
   }
 
-  async choose(model: ModelId): Promise<void> {
+  async choose(model: KioskModelId): Promise<void> {
     if (this.choosing !== null || this.writing) return;
     this.choosing = model;
     const chosen = await succeeded(commands.kioskChooseModel(this.id, model));

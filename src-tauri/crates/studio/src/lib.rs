@@ -62,9 +62,9 @@ pub use hub::{
 pub use judge::{Judge, Judged};
 pub use kiosk::{
     ConfigProblem, KeyboardLayout, KeyboardMode, Kiosk, KioskAnswer, KioskFolder, KioskLog,
-    KioskModel, KioskNow, KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave,
-    Overlay, PinAnswer, Scene, SessionEnd, VisitId, VisitMessage, VisitView, VisitorView,
-    has_kiosk_pin, look_into_kiosk_folder, set_kiosk_pin,
+    KioskModel, KioskModelId, KioskNow, KioskPhase, KioskReadings, KioskSession, KioskSetup,
+    KioskView, Leave, Overlay, PinAnswer, Scene, SessionEnd, VisitId, VisitMessage, VisitView,
+    VisitorView, has_kiosk_pin, look_into_kiosk_folder, set_kiosk_pin,
 };
 pub use library::{Freed, LibraryView, library_of};
 pub use light::{Light, LightState};

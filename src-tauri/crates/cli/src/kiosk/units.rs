@@ -59,8 +59,10 @@ TimeoutStartSec=60
 TimeoutStopSec=10
 # A worker that the kernel ends when memory runs out is the app's to replace.
 OOMPolicy=continue
-# A core dump would put a visitor's words on the disk.
+# Neither a core dump nor the swap shall put a visitor's words on the disk. What logind moves into a session of its own,
+# on a console, the second does not reach.
 LimitCORE=0
+MemorySwapMax=0
 ";
 
 /// The unit of a console: `cage` on the first virtual terminal, as `user`.

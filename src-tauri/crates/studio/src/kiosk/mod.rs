@@ -30,9 +30,9 @@ mod words;
 pub(crate) use shared::Parts;
 pub use terminal::{KioskFolder, has_kiosk_pin, look_into_kiosk_folder, set_kiosk_pin};
 pub use view::{
-    ConfigProblem, KeyboardLayout, KeyboardMode, KioskAnswer, KioskLog, KioskModel, KioskNow,
-    KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay, PinAnswer,
-    Scene, SessionEnd, VisitId, VisitMessage, VisitView, VisitorView,
+    ConfigProblem, KeyboardLayout, KeyboardMode, KioskAnswer, KioskLog, KioskModel, KioskModelId,
+    KioskNow, KioskPhase, KioskReadings, KioskSession, KioskSetup, KioskView, Leave, Overlay,
+    PinAnswer, Scene, SessionEnd, VisitId, VisitMessage, VisitView, VisitorView,
 };
 
 use crate::{Error, Studio};

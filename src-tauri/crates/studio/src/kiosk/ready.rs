@@ -7,7 +7,7 @@ use super::Kiosk;
 use super::config::Config;
 use super::folder::InForce;
 use super::shared::Shared;
-use super::view::KioskModel;
+use super::view::{KioskModel, KioskModelId};
 use crate::slot::{LoadedEngine, SlotState};
 use crate::{Error, LoadWish};
 use hub::{Model, ModelId};
@@ -83,7 +83,7 @@ impl Ready {
 impl Wanted {
     pub(super) fn named(&self) -> KioskModel {
         KioskModel {
-            id: self.model.id.clone(),
+            id: KioskModelId::of(&self.model.id),
             name: self.model.name.clone(),
         }
     }

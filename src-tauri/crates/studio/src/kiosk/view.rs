@@ -1,11 +1,11 @@
 //! What the kiosk's page is shown: types only, no behaviour.
 //!
-//! Invariant: what of it is shown to a stranger names no path of the machine, no library and no error. A model's id is its
-//! path; the page hands it back and shows the name.
+//! Invariant: what of it is shown to a stranger names no path of the machine, no library and no error.
 
 use crate::Light;
 use hub::ModelId;
 use serde::{Deserialize, Serialize};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use telemetry::MemoryPool;
 
 /// Names one visitor session since the start of the app. A call that names one that is over does nothing.
@@ -84,11 +84,24 @@ pub struct VisitorView {
     pub layout: KeyboardLayout,
 }
 
+/// Which of the allowed models, for the page alone: it says nothing of where the file lies. The same while the app runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+#[serde(transparent)]
+pub struct KioskModelId(String);
+
+impl KioskModelId {
+    pub(crate) fn of(model: &ModelId) -> Self {
+        let mut hasher = DefaultHasher::new();
+        model.hash(&mut hasher);
+        Self(format!("{:016x}", hasher.finish()))
+    }
+}
+
 /// A model that a visitor may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 pub struct KioskModel {
     /// Which.
-    pub id: ModelId,
+    pub id: KioskModelId,
     /// Its name.
     pub name: String,
 }

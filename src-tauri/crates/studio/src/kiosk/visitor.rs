@@ -3,13 +3,12 @@
 use super::Kiosk;
 use super::answer::Speaker;
 use super::config::Config;
-use super::ready::Ready;
-use super::view::{KioskAnswer, KioskPhase, VisitId};
+use super::ready::{Ready, Wanted};
+use super::view::{KioskAnswer, KioskModelId, KioskPhase, VisitId};
 use super::visit::Visit;
 use crate::running::Wish;
 use crate::store::now_ms;
 use crate::{Error, ErrorCode};
-use hub::ModelId;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -122,12 +121,14 @@ impl Kiosk {
     /// [`ErrorCode::Cancelled`] for a visitor who is gone, [`ErrorCode::Busy`] while an answer is written,
     /// [`ErrorCode::InvalidRequest`] for a model that is not allowed, [`ErrorCode::ModelNotLoaded`] when it can't be had
     /// now; then another one answers.
-    pub async fn choose_model(&self, visit: VisitId, model: ModelId) -> Result<(), Error> {
+    pub async fn choose_model(&self, visit: VisitId, model: KioskModelId) -> Result<(), Error> {
         let config = self.inner.in_force()?.config.clone();
         let allowed = self.inner.allowed(&config).await?.found;
-        if !allowed.iter().any(|wanted| wanted.model.id == model) {
+        let is_it = |wanted: &Wanted| KioskModelId::of(&wanted.model.id) == model;
+        let Some(wanted) = allowed.into_iter().find(is_it) else {
             return Err(Error::invalid("This model is not offered here."));
-        }
+        };
+        let model = wanted.model.id;
         {
             let mut state = self.inner.state();
             let visit = state.visit(visit).ok_or_else(gone)?;

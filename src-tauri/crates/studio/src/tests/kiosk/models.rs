@@ -2,7 +2,7 @@
 
 use super::super::soon;
 use super::stand::{PLAIN, Stand, later};
-use crate::{ErrorCode, LoadWish, SessionEnd};
+use crate::{ErrorCode, KioskModelId, LoadWish, SessionEnd};
 use engine_api::EngineError;
 
 const TWO: &str = r#"["alpha", "beta"]"#;
@@ -75,14 +75,14 @@ async fn a_visitor_chooses_among_the_allowed_and_the_next_gets_the_first_again()
     let (mut stand, mut worker) = Stand::ready(&with_models(TWO)).await;
     let visit = stand.kiosk.begin().await.expect("a visit");
     stand.turn(&mut worker, visit, "one", "ONE").await;
-    let (kiosk, beta) = (stand.kiosk.clone(), stand.place.model("beta"));
+    let (kiosk, beta) = (stand.kiosk.clone(), stand.offered("beta").await);
     let choose = tokio::spawn(async move { kiosk.choose_model(visit, beta).await });
     let mut worker = stand.desk.worker().await;
     assert_eq!(worker.load().await, "beta.Q4_1.gguf");
     soon(choose).await.expect("a task").expect("chosen");
     let prompt = stand.turn(&mut worker, visit, "two", "TWO").await;
     assert_eq!(prompt.len(), 4, "the conversation stays");
-    let other = crate::ModelId("/elsewhere.gguf".into());
+    let other = KioskModelId::of(&crate::ModelId("/elsewhere.gguf".into()));
     let refused = stand.kiosk.choose_model(visit, other).await;
     assert_eq!(
         refused.expect_err("not allowed").code,
@@ -102,7 +102,7 @@ async fn a_visitor_chooses_among_the_allowed_and_the_next_gets_the_first_again()
 async fn a_chosen_model_that_can_not_be_had_is_said_and_the_first_answers() {
     let (mut stand, _worker) = Stand::ready(&with_models(TWO)).await;
     let visit = stand.kiosk.begin().await.expect("a visit");
-    let (kiosk, beta) = (stand.kiosk.clone(), stand.place.model("beta"));
+    let (kiosk, beta) = (stand.kiosk.clone(), stand.offered("beta").await);
     let choose = tokio::spawn(async move { kiosk.choose_model(visit, beta).await });
     stand.desk.worker().await.fail_to_load(broken()).await;
     let mut worker = stand.desk.loaded().await;
@@ -139,4 +139,16 @@ async fn an_edit_is_told_and_its_models_wait_for_the_visitor_to_go() {
     soon(over).await.expect("a task").expect("over");
     let mut worker = stand.desk.worker().await;
     assert_eq!(worker.load().await, "beta.Q4_1.gguf");
+}
+
+#[tokio::test]
+async fn the_page_is_not_told_where_a_model_lies() {
+    let stand = Stand::open(&with_models(TWO)).await;
+    let view = stand.kiosk.view().await.expect("a view");
+    let told = serde_json::to_string(&view).expect("JSON");
+    let place = stand.place.data().display().to_string();
+    assert!(told.contains("beta"), "{told}");
+    assert!(!told.contains(&place) && !told.contains(".gguf"), "{told}");
+    let ids: Vec<_> = view.visitor.models.iter().map(|model| &model.id).collect();
+    assert_ne!(ids[0], ids[1]);
 }

@@ -2,7 +2,7 @@
 
 use super::super::fake::FakeWorker;
 use super::super::{Desk, Place, soon};
-use crate::{Error, Kiosk, KioskAnswer, KioskNow, KioskPhase, KioskSession, VisitId};
+use crate::{Error, Kiosk, KioskAnswer, KioskModelId, KioskNow, KioskPhase, KioskSession, VisitId};
 use engine_api::wire::{Command, Report};
 use std::path::Path;
 use std::time::Duration;
@@ -70,6 +70,13 @@ impl Stand {
         let setup = stand.kiosk.setup().await.expect("a setup");
         assert_eq!(setup.problem, None);
         stand
+    }
+
+    /// The model of this name as the page is offered it.
+    pub(super) async fn offered(&self, name: &str) -> KioskModelId {
+        let view = self.kiosk.view().await.expect("a view");
+        let mut models = view.visitor.models.into_iter();
+        models.find(|model| model.name == name).expect(name).id
     }
 
     /// Open, with its model loaded.
