@@ -51,6 +51,12 @@ impl Ledger {
         newest.unwrap_or_default()
     }
 
+    /// Whether the newest is the session of this number, with so many answers.
+    pub(super) fn has(&self, count: u32, turns: u32) -> bool {
+        let newest = self.newest();
+        newest.count == count && newest.turns == turns
+    }
+
     /// Waits until the newest session is so; where that takes long, `again` is done once more, as a person would.
     pub(super) async fn until(
         &self,

@@ -10,7 +10,7 @@ use crate::window::{Desk, PATIENCE, Process};
 use std::time::{Duration, Instant};
 
 /// By then a worker is in the middle of an answer, in hundredths of a second of the processor.
-const WRITING: u64 = 15;
+const WRITING: u64 = 4;
 const GLANCE: Duration = Duration::from_millis(100);
 const PAGE_IS_THERE: &str = "the kiosk's page is there";
 
@@ -66,7 +66,8 @@ impl Stand<'_> {
             let computed = computed(&worker);
             self.say(fate, turn);
             if turn == 1 && fate.loses_worker {
-                lose(&worker, computed + WRITING).await;
+                let is_said = || self.ledger.has(fate.number + 1, turn + 1);
+                lose(&worker, computed + WRITING, is_said).await;
             }
             tokens = self.answered(fate, turn + 1, tokens).await;
             if turn == 0 && fate.loses_page {
@@ -143,10 +144,10 @@ fn only(mut processes: Vec<Process>) -> Process {
     processes.remove(0)
 }
 
-/// Kills a worker as soon as it has computed so much.
-async fn lose(worker: &Process, hundredths: u64) {
+/// Kills a worker as soon as it has computed so much, or has said all that it had to say.
+async fn lose(worker: &Process, hundredths: u64, is_said: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while computed(worker) < hundredths {
+    while computed(worker) < hundredths && !is_said() {
         assert!(Instant::now() < deadline, "{worker:?} does not compute");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
