@@ -7,6 +7,8 @@
 pub mod cpu;
 pub mod decoder;
 pub mod files;
+#[cfg(test)]
+pub mod gpu;
 pub mod grammar;
 pub mod heap;
 pub mod kv;
