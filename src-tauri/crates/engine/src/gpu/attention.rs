@@ -145,7 +145,9 @@ pub fn place(
 /// Room for what blocks find before it is joined.
 #[derive(Debug, Clone)]
 pub struct Found {
-    found: Buffer,
+    /// Largest score and sum of shares: `[splits, rows, heads, 2]`.
+    scores: Buffer,
+    /// `[splits, rows, heads, value_dim]`.
     sums: Buffer,
     splits: usize,
 }
@@ -164,15 +166,26 @@ impl Found {
         let splits = pages.div_ceil(SPLIT_PAGES).max(1);
         let places = splits * rows * spec.heads;
         Ok(Self {
-            found: device.zeroed(places * 8)?,
+            scores: device.zeroed(places * 8)?,
             sums: device.zeroed(places * spec.value_dim * 4)?,
             splits,
         })
     }
 }
 
+/// What a layer attends with.
+#[derive(Debug, Clone, Copy)]
+pub struct Attending<'a> {
+    /// What is computed; its own `sinks` lie with the processor and are not looked at.
+    pub spec: &'a AttentionSpec<'a>,
+    /// For each head one more score, which has no value: `[heads]`.
+    pub sinks: Option<&'a Buffer>,
+    /// What has been kept.
+    pub pages: &'a LayerPages,
+}
+
 /// Softmax attention of each row over what its sequence has kept, up to its own position. `queries` `[rows, heads, key_dim]`,
-/// `out` `[rows, heads, value_dim]`; `sinks` `[heads]`.
+/// `out` `[rows, heads, value_dim]`.
 ///
 /// # Errors
 /// [`DeviceError`].
@@ -181,9 +194,7 @@ impl Found {
 /// When a buffer is too small, or `found` has less room than the table has names.
 pub fn attend(
     device: &Device,
-    spec: &AttentionSpec,
-    sinks: Option<&Buffer>,
-    pages: &LayerPages,
+    Attending { spec, sinks, pages }: Attending,
     rows: &Rows,
     queries: &Buffer,
     found: &Found,
@@ -193,7 +204,7 @@ pub fn attend(
     let holds = |buffer: &Buffer, width: usize| buffer.bytes() >= rows.count * width * 4;
     assert!(holds(queries, spec.heads * spec.key_dim) && holds(out, spec.heads * spec.value_dim));
     assert!(found.splits * SPLIT_PAGES >= rows.table && holds(rows.positions, 1));
-    assert!(found.found.bytes() >= found.splits * rows.count * spec.heads * 8);
+    assert!(found.scores.bytes() >= found.splits * rows.count * spec.heads * 8);
     assert!(!spec.values_in_keys && spec.key_dim == pages.sizes.key_dim);
     let shape = Shape {
         grid: [small(found.splits), small(spec.kv_heads), small(rows.count)],
@@ -215,7 +226,7 @@ pub fn attend(
         Argument::Number(small(spec.kv_heads)),
         Argument::Number(small(spec.key_dim)),
         Argument::Number(small(spec.value_dim)),
-        Argument::Buffer(&found.found),
+        Argument::Buffer(&found.scores),
         Argument::Buffer(&found.sums),
     ];
     device.launch(&format!("look_{}", pages.suffix()), shape, &arguments)?;
@@ -225,7 +236,7 @@ pub fn attend(
         shared_bytes: 0,
     };
     let arguments = [
-        Argument::Buffer(&found.found),
+        Argument::Buffer(&found.scores),
         Argument::Buffer(&found.sums),
         Argument::optional(sinks),
         Argument::Number(small(found.splits)),

@@ -3,6 +3,8 @@
 //! Everything goes through one queue, in the order in which it was asked for; only [`Device::read`] waits. Invariant: a
 //! buffer is given back when its last handle goes, and what was launched before still finds it.
 
+#[cfg(feature = "cuda")]
+use super::driver::{Allocation, Driver, Facts, Unfit};
 use std::sync::Arc;
 
 /// What the device said no to.
@@ -25,6 +27,9 @@ pub struct Device(Backend);
 
 #[derive(Debug, Clone)]
 enum Backend {
+    /// NVIDIA's driver.
+    #[cfg(feature = "cuda")]
+    Driver(Arc<Driver>),
     /// The kernels on this machine's processor; `order` is whose turn it is (see `on_host::Launch`).
     #[cfg(test)]
     OnHost { order: u32 },
@@ -39,6 +44,8 @@ pub struct Buffer {
 
 #[derive(Debug, Clone)]
 enum Memory {
+    #[cfg(feature = "cuda")]
+    Driver(Arc<Allocation>),
     #[cfg(test)]
     OnHost(Arc<on_host::Memory>),
 }
@@ -95,6 +102,8 @@ impl Buffer {
 
     fn address(&self) -> u64 {
         match &self.memory {
+            #[cfg(feature = "cuda")]
+            Memory::Driver(memory) => memory.address(),
             #[cfg(test)]
             Memory::OnHost(memory) => memory.address(),
         }
@@ -102,6 +111,25 @@ impl Buffer {
 }
 
 impl Device {
+    /// The machine's first GPU.
+    ///
+    /// # Errors
+    /// [`Unfit`], in words for a person.
+    #[cfg(feature = "cuda")]
+    pub fn open() -> Result<Self, Unfit> {
+        Driver::open().map(|driver| Self(Backend::Driver(driver)))
+    }
+
+    /// What the driver says of it.
+    #[cfg(feature = "cuda")]
+    pub fn facts(&self) -> Option<&Facts> {
+        match &self.0 {
+            Backend::Driver(driver) => Some(driver.facts()),
+            #[cfg(test)]
+            Backend::OnHost { .. } => None,
+        }
+    }
+
     /// The kernels on this machine's processor, threads taking turns in this order.
     #[cfg(test)]
     pub(crate) fn on_host(order: u32) -> Self {
@@ -114,6 +142,8 @@ impl Device {
     /// [`DeviceError`].
     pub fn zeroed(&self, bytes: usize) -> Result<Buffer, DeviceError> {
         let memory = match &self.0 {
+            #[cfg(feature = "cuda")]
+            Backend::Driver(driver) => Memory::Driver(Arc::new(driver.zeroed(bytes)?)),
             #[cfg(test)]
             Backend::OnHost { .. } => Memory::OnHost(Arc::new(on_host::Memory::zeroed(bytes))),
         };
@@ -129,11 +159,19 @@ impl Device {
     /// When they don't fit.
     pub fn write(&self, to: &Buffer, offset: usize, bytes: &[u8]) -> Result<(), DeviceError> {
         assert!(offset + bytes.len() <= to.bytes);
-        match &to.memory {
+        match (&self.0, &to.memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Driver(driver), Memory::Driver(memory)) => {
+                driver.write(memory, offset, bytes)
+            }
             #[cfg(test)]
-            Memory::OnHost(memory) => memory.write(offset, bytes),
+            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+                memory.write(offset, bytes);
+                Ok(())
+            }
+            #[cfg(all(test, feature = "cuda"))]
+            _ => Err(DeviceError::Failed("another device's buffer".into())),
         }
-        Ok(())
     }
 
     /// Waits for all that was launched, and reads bytes from an offset.
@@ -145,11 +183,17 @@ impl Device {
     /// When there are not so many.
     pub fn read(&self, from: &Buffer, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
         assert!(offset + bytes.len() <= from.bytes);
-        match &from.memory {
+        match (&self.0, &from.memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Driver(driver), Memory::Driver(memory)) => driver.read(memory, offset, bytes),
             #[cfg(test)]
-            Memory::OnHost(memory) => memory.read(offset, bytes),
+            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+                memory.read(offset, bytes);
+                Ok(())
+            }
+            #[cfg(all(test, feature = "cuda"))]
+            _ => Err(DeviceError::Failed("another device's buffer".into())),
         }
-        Ok(())
     }
 
     /// These numbers in a buffer of their own.
@@ -183,6 +227,8 @@ impl Device {
     ) -> Result<(), DeviceError> {
         let mut bits: Vec<u64> = arguments.iter().map(|argument| argument.bits()).collect();
         match &self.0 {
+            #[cfg(feature = "cuda")]
+            Backend::Driver(driver) => driver.launch(kernel, shape, &mut bits),
             #[cfg(test)]
             Backend::OnHost { order } => on_host_launch(kernel, shape, *order, &mut bits),
         }

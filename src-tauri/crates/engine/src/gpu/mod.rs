@@ -9,6 +9,8 @@
 
 pub mod attention;
 pub mod device;
+#[cfg(feature = "cuda")]
+pub mod driver;
 pub mod matrix;
 pub mod rows;
 #[cfg(test)]

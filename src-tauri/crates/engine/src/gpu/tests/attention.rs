@@ -1,6 +1,6 @@
 //! Keys and values into their pages, and the softmax over them, against the CPU's kernels on the same numbers.
 
-use super::super::attention::{Found, LayerPages, Placing, Rows, attend, place};
+use super::super::attention::{Attending, Found, LayerPages, Placing, Rows, attend, place};
 use super::super::device::Device;
 use super::{in_each_order, noise};
 use crate::cpu::{self, AttentionSpec, Pool, Sequence};
@@ -60,7 +60,7 @@ impl Case {
     }
 
     /// Keys or values of a position of a sequence.
-    fn kept(&self, sequence: usize, position: usize, width: usize, seed: u64) -> Vec<f32> {
+    fn kept(sequence: usize, position: usize, width: usize, seed: u64) -> Vec<f32> {
         noise(width, seed + (sequence * 10_000 + position) as u64)
     }
 
@@ -85,7 +85,7 @@ fn expected(case: &Case) -> Vec<f32> {
     for (sequence, names) in names.iter().enumerate() {
         let count = case.before[sequence] + 1;
         let all = |width: usize, seed: u64| -> Vec<f32> {
-            let one = |position| case.kept(sequence, position, width, seed);
+            let one = |position| Case::kept(sequence, position, width, seed);
             (0..count).flat_map(one).collect()
         };
         let rows = Sequence {
@@ -146,8 +146,8 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
                 pages: &names,
                 table: case.table(),
             };
-            let keys = case.kept(sequence, position, spec.kv_heads * spec.key_dim, 1);
-            let values = case.kept(sequence, position, spec.kv_heads * spec.value_dim, 500_000);
+            let keys = Case::kept(sequence, position, spec.kv_heads * spec.key_dim, 1);
+            let values = Case::kept(sequence, position, spec.kv_heads * spec.value_dim, 500_000);
             let [keys, values] = [keys, values].map(|one| device.upload(&one).expect("room"));
             let there = [&unused, &keys, &values];
             place(device, &pages, spec.heads, &PLAIN, &rows, there).expect("placed");
@@ -170,17 +170,12 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
     let out = device
         .zeroed(rows.count * spec.heads * spec.value_dim * 4)
         .expect("room");
-    attend(
-        device,
+    let attending = Attending {
         spec,
-        sinks.as_ref(),
-        &pages,
-        &rows,
-        &queries,
-        &room,
-        &out,
-    )
-    .expect("computed");
+        sinks: sinks.as_ref(),
+        pages: &pages,
+    };
+    attend(device, attending, &rows, &queries, &room, &out).expect("computed");
     device.floats(&out).expect("read")
 }
 
@@ -244,7 +239,7 @@ fn queries_are_normed_and_turned_as_by_the_cpu() {
         (RopeStyle::Interleaved, 64),
         (RopeStyle::Neox, 32),
     ] {
-        let (rows, heads, dim) = (2, 3, 64);
+        let (rows, heads, dim) = (2, 3, 64); // also the mean's divisor below
         let (values, weights) = (noise(rows * heads * dim, 1), noise(dim, 2));
         let angles: Vec<f32> = noise(rows * turned / 2, 3)
             .iter()
@@ -291,7 +286,7 @@ fn queries_are_normed_and_turned_as_by_the_cpu() {
             .zip(found.chunks_exact(dim))
             .enumerate();
         for (at, (before, after)) in heads_of {
-            let mean = before.iter().map(|x| x * x).sum::<f32>() / dim as f32;
+            let mean = before.iter().map(|x| x * x).sum::<f32>() / 64.0;
             let normed: Vec<f32> = before
                 .iter()
                 .zip(&weights)

@@ -24,7 +24,12 @@ fn quants(device: &Device, count: usize, columns: usize) -> (Quants, Vec<f32>) {
         .map(|x| (x * 127.0).round())
         .collect();
     let quants = Quants::room(device, count, columns).expect("room");
-    let bytes: Vec<u8> = values.iter().map(|x| (*x as i8).cast_unsigned()).collect();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole numbers of at most 127"
+    )]
+    let byte = |x: &f32| (*x as i8).cast_unsigned();
+    let bytes: Vec<u8> = values.iter().map(byte).collect();
     device.write(quants.numbers(), 0, &bytes).expect("written");
     let mut scales = Vec::new();
     for group in values.chunks_exact(32) {

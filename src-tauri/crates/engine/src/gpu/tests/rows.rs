@@ -11,7 +11,8 @@ fn expected(residual: &[f32], given: Option<&[f32]>, weights: &[f32]) -> Vec<f64
         .enumerate()
         .map(|(at, x)| f64::from(*x) + given.map_or(0.0, |given| 0.5 * f64::from(given[at])))
         .collect();
-    let mean = row.iter().map(|x| x * x).sum::<f64>() / row.len() as f64;
+    let mean = row.iter().map(|x| x * x).sum::<f64>()
+        / f64::from(u32::try_from(row.len()).expect("small"));
     let size = (mean + f64::from(EPSILON)).sqrt();
     row.iter()
         .zip(weights)
