@@ -86,3 +86,43 @@ DEVICE void multiply(const uint8_t* planes, uint64_t all, const int8_t* quants, 
 #define MULTIPLY_ALL(Format, name) \
     MULTIPLY(Format, name, 1) MULTIPLY(Format, name, 2) MULTIPLY(Format, name, 4) MULTIPLY(Format, name, 8)
 EACH_FORMAT(MULTIPLY_ALL)
+
+// The same for matrices of plain floats, `[rows, columns]` as in the file, and tokens as floats, `[tokens, columns]`. A warp for
+// each row, a lane every 32nd column. Grid: `(rows / 4 rounded up, bundles or choices)`, 128 threads.
+template <class Weight, int TOKENS>
+DEVICE void multiply_floats(const uint8_t* weights, const float* tokens, float* out, const float* bias, float factor,
+                            uint32_t rows, uint32_t columns, const uint32_t* chosen, uint32_t per_token,
+                            uint32_t first_token) {
+    const uint32_t row = blockIdx.x * WARPS + static_cast<uint32_t>(warp());
+    if (row >= rows) return;
+    const uint32_t expert = chosen == nullptr ? 0 : load4(chosen + blockIdx.y);
+    const uint32_t in = first_token + (chosen == nullptr ? blockIdx.y * TOKENS : blockIdx.y / per_token);
+    const uint32_t to = first_token + blockIdx.y * TOKENS;
+    const size_t of_all = static_cast<size_t>(expert) * rows + row;
+    float sums[TOKENS] = {};
+    for (uint32_t at = static_cast<uint32_t>(lane()); at < columns; at += LANES) {
+        const float weight = Weight::at(weights, of_all * columns + at);
+#pragma unroll
+        for (uint32_t token = 0; token < TOKENS; ++token)
+            sums[token] += weight * tokens[static_cast<size_t>(in + token) * columns + at];
+    }
+#pragma unroll
+    for (uint32_t token = 0; token < TOKENS; ++token) {
+        const float sum = warp_sum(sums[token]);
+        if (lane() == 0)
+            out[static_cast<size_t>(to + token) * rows + row] = factor * sum + (bias == nullptr ? 0.0f : bias[of_all]);
+    }
+}
+
+#define MULTIPLY_FLOATS(Weight, name, TOKENS)                                                                                \
+    KERNEL(WARPS* LANES)                                                                                                     \
+    multiply_##name##_##TOKENS(const uint8_t* weights, const float* tokens, float* out, const float* bias, float factor,     \
+                               uint32_t rows, uint32_t columns, const uint32_t* chosen, uint32_t per_token,                  \
+                               uint32_t first_token) {                                                                       \
+        multiply_floats<Weight, TOKENS>(weights, tokens, out, bias, factor, rows, columns, chosen, per_token, first_token);  \
+    }
+#define EACH_FLOAT(DO) DO(F32Weight, f32) DO(F16Weight, f16) DO(BF16Weight, bf16)
+#define MULTIPLY_FLOATS_ALL(Weight, name)                                       \
+    MULTIPLY_FLOATS(Weight, name, 1) MULTIPLY_FLOATS(Weight, name, 2)           \
+    MULTIPLY_FLOATS(Weight, name, 4) MULTIPLY_FLOATS(Weight, name, 8)
+EACH_FLOAT(MULTIPLY_FLOATS_ALL)

@@ -43,8 +43,16 @@ KERNEL(1024) add_norm(float* residual, const float* given, float factor, const f
     }
 }
 
+// Rows as quants, as they are. A warp takes 32 neighbours: grid `(columns / 32 / warps rounded up, rows)`.
+KERNEL(256) quantize_rows(const float* rows, int8_t* quants, Scale* scales, uint32_t columns) {
+    const uint32_t at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= columns) return;
+    const size_t place = static_cast<size_t>(blockIdx.y) * columns + at;
+    quantize(rows[place], quants + place, scales + place / 32);
+}
+
 // The activation between the matrices of a feed-forward part.
-// 0: silu(gate) · up; 1: GELU's tanh formula (gate) · up; 2: max(x, 0)² without a gate; 3: gpt-oss' clamped SwiGLU.
+// 0: silu(gate) · up; 1: GELU's tanh formula (gate) · up; 2: max(gate, 0)² · up; 3: gpt-oss' clamped SwiGLU.
 DEVICE float activated(uint32_t kind, float gate, float up, float alpha, float limit) {
     if (kind == 0) return gate / (1.0f + expf(-gate)) * up;
     if (kind == 1) {
@@ -52,21 +60,22 @@ DEVICE float activated(uint32_t kind, float gate, float up, float alpha, float l
         return 0.5f * gate * (1.0f + tanhf(inner)) * up;
     }
     if (kind == 2) {
-        const float positive = fmaxf(up, 0.0f);
-        return positive * positive;
+        const float positive = fmaxf(gate, 0.0f);
+        return positive * positive * up;
     }
     const float bounded = fminf(gate, limit);
     return bounded / (1.0f + expf(-alpha * bounded)) * (fminf(fmaxf(up, -limit), limit) + 1.0f);
 }
 
 // `out = activated(gate, up)` and its quants. `gate` and `up` are rows of `stride` floats (a fused matrix has both in one row);
-// out, quants `[rows, columns]`, each unless null. A warp takes 32 neighbours: grid `(columns / 32 / warps, rows)`.
+// without a gate (null), what comes out of `up` is its own gate, and nothing is multiplied. out, quants `[rows, columns]`, each unless null. A warp takes 32 neighbours: grid `(columns / 32 / warps, rows)`.
 KERNEL(256) activate(const float* gate, const float* up, uint32_t stride, uint32_t kind, float alpha, float limit, float* out,
                      int8_t* quants, Scale* scales, uint32_t columns) {
     const uint32_t at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= columns) return;
     const size_t from = static_cast<size_t>(blockIdx.y) * stride + at, to = static_cast<size_t>(blockIdx.y) * columns + at;
-    const float value = activated(kind, gate == nullptr ? 0.0f : gate[from], up[from], alpha, limit);
+    const float value = gate == nullptr ? activated(kind, up[from], 1.0f, alpha, limit)
+                                        : activated(kind, gate[from], up[from], alpha, limit);
     if (out != nullptr) out[to] = value;
     if (quants != nullptr) quantize(value, quants + to, scales + to / 32);
 }

@@ -7,6 +7,12 @@
     KNOWN(multiply_##name##_1); KNOWN(multiply_##name##_2); KNOWN(multiply_##name##_4); KNOWN(multiply_##name##_8);
 EACH_FORMAT(WEIGHTS_KNOWN)
 EACH_FORMAT(MULTIPLY_KNOWN)
+EACH_FLOAT(MULTIPLY_KNOWN)
+KNOWN(embed_f32);
+KNOWN(embed_f16);
+KNOWN(embed_bf16);
+KNOWN(take_rows);
+KNOWN(quantize_rows);
 KNOWN(add_norm);
 KNOWN(activate);
 KNOWN(place_f32);

@@ -1,7 +1,8 @@
-//! Weights on the device: three planes for each matrix (`kernels/formats.cuh`), and what multiplies with them.
+//! Weights on the device: three planes for each quantized matrix (`kernels/formats.cuh`), floats as in the file, and what
+//! multiplies with them.
 
 use super::device::{Argument, Buffer, Device, DeviceError, Shape};
-use super::rows::Quants;
+use super::rows::Prepared;
 use crate::files::TensorType;
 use crate::weights::Matrix;
 
@@ -9,6 +10,8 @@ use crate::weights::Matrix;
 pub(super) const GROUP: usize = 32;
 /// Rows of a matrix that a block computes, and its threads: `WARPS · IN_FLIGHT` and `WARPS · 32` of `kernels/matvec.cu`.
 const ROWS_OF_BLOCK: usize = 8;
+/// The same of a matrix of floats.
+const FLOAT_ROWS_OF_BLOCK: usize = 4;
 const MULTIPLY_THREADS: u32 = 128;
 /// Threads of kernels that have one for each group.
 const GROUP_THREADS: u32 = 256;
@@ -36,13 +39,31 @@ fn layout(kind: TensorType) -> Option<Layout> {
     })
 }
 
+/// The kernels' suffix of a type that lies as in the file.
+fn float_suffix(kind: TensorType) -> Option<&'static str> {
+    match kind {
+        TensorType::F32 => Some("f32"),
+        TensorType::F16 => Some("f16"),
+        TensorType::BF16 => Some("bf16"),
+        _ => None,
+    }
+}
+
 /// Whether kernels multiply with weights of this type.
 pub fn can_compute(kind: TensorType) -> bool {
+    is_quantized(kind) || float_suffix(kind).is_some()
+}
+
+/// Whether such weights read activations as 8-bit numbers.
+pub fn is_quantized(kind: TensorType) -> bool {
     layout(kind).is_some()
 }
 
 /// Bytes that a matrix takes on the device; `None` for a type that no kernel knows.
 pub fn device_bytes(kind: TensorType, rows: usize, columns: usize) -> Option<usize> {
+    if float_suffix(kind).is_some() {
+        return kind.row_bytes(columns)?.checked_mul(rows);
+    }
     let (_, low, high, head_groups, head) = layout(kind)?;
     let groups = rows.checked_mul(columns / GROUP)?;
     let planes = [groups * low, groups * high, groups / head_groups * head];
@@ -52,7 +73,8 @@ pub fn device_bytes(kind: TensorType, rows: usize, columns: usize) -> Option<usi
 /// A matrix `[rows, columns]`, or several of the same shape after one another (the experts of a mixture).
 #[derive(Debug, Clone)]
 pub struct DeviceMatrix {
-    planes: Buffer,
+    data: Buffer,
+    kind: TensorType,
     suffix: &'static str,
     rows: usize,
     columns: usize,
@@ -78,33 +100,52 @@ impl DeviceMatrix {
     /// [`DeviceError`].
     pub fn upload(device: &Device, matrix: &Matrix) -> Result<Option<Self>, DeviceError> {
         let (kind, rows, columns) = (matrix.tensor_type(), matrix.rows(), matrix.columns());
-        let (Some((suffix, ..)), Some(bytes)) = (layout(kind), device_bytes(kind, rows, columns))
-        else {
+        let suffix = float_suffix(kind).or(layout(kind).map(|(suffix, ..)| suffix));
+        let (Some(suffix), Some(bytes)) = (suffix, device_bytes(kind, rows, columns)) else {
             return Ok(None);
         };
-        let planes = device.zeroed(bytes)?;
+        let there = Self {
+            data: device.zeroed(bytes)?,
+            kind,
+            suffix,
+            rows,
+            columns,
+        };
+        if is_quantized(kind) {
+            there.spread(device, matrix)?;
+        } else {
+            device.write(&there.data, 0, matrix.bytes())?;
+        }
+        Ok(Some(there))
+    }
+
+    /// Blocks of a file into planes.
+    fn spread(&self, device: &Device, matrix: &Matrix) -> Result<(), DeviceError> {
         let blocks = device.zeroed(matrix.bytes().len())?;
         device.write(&blocks, 0, matrix.bytes())?;
-        let groups = rows * columns / GROUP;
+        let groups = self.groups();
         let shape = Shape {
-            grid: [small(groups).div_ceil(GROUP_THREADS), 1, 1],
+            grid: [
+                small(self.rows * self.columns / GROUP).div_ceil(GROUP_THREADS),
+                1,
+                1,
+            ],
             block: GROUP_THREADS,
             shared_bytes: 0,
         };
         let arguments = [
             Argument::Buffer(&blocks),
-            Argument::Buffer(&planes),
-            Argument::Long(groups as u64),
+            Argument::Buffer(&self.data),
+            Argument::Long(groups),
             Argument::Long(0),
-            Argument::Long(groups as u64),
+            Argument::Long(groups),
         ];
-        device.launch(&format!("spread_{suffix}"), shape, &arguments)?;
-        Ok(Some(Self {
-            planes,
-            suffix,
-            rows,
-            columns,
-        }))
+        device.launch(&format!("spread_{}", self.suffix), shape, &arguments)
+    }
+
+    /// The type of its elements.
+    pub fn kind(&self) -> TensorType {
+        self.kind
     }
 
     /// Outputs, of all experts together.
@@ -115,6 +156,17 @@ impl DeviceMatrix {
     /// Inputs.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// As kernels take it: planes need to know how many groups there are.
+    fn as_arguments(&self) -> Vec<Argument<'_>> {
+        let groups = Argument::Long(self.groups());
+        let data = Argument::Buffer(&self.data);
+        if is_quantized(self.kind) {
+            vec![data, groups]
+        } else {
+            vec![data]
+        }
     }
 
     fn groups(&self) -> u64 {
@@ -143,38 +195,37 @@ impl DeviceMatrix {
             block: GROUP_THREADS,
             shared_bytes: 0,
         };
-        let arguments = [
-            Argument::Buffer(&self.planes),
-            Argument::Long(self.groups()),
+        let mut arguments = self.as_arguments();
+        arguments.extend([
             Argument::Number(small(self.columns)),
             Argument::Buffer(ids),
             Argument::Float(factor),
             Argument::Buffer(out),
-        ];
+        ]);
         device.launch(&format!("embed_{}", self.suffix), shape, &arguments)
     }
 
-    /// `out[token, row] = factor · Σ w[row, column] · x[token, column] + bias[row]` for all tokens of `quants`; `out` is
+    /// `out[token, row] = factor · Σ w[row, column] · x[token, column] + bias[row]` for all tokens of `input`; `out` is
     /// `[tokens, rows]`. What a token gets does not depend on the others, to the bit.
     ///
     /// # Errors
     /// [`DeviceError`].
     ///
     /// # Panics
-    /// When a buffer is too small or the columns differ.
+    /// When a buffer is too small, the columns differ, or the rows were not prepared for such weights.
     pub fn multiply(
         &self,
         device: &Device,
-        quants: &Quants,
+        input: Prepared,
         factor: f32,
         bias: Option<&Buffer>,
         out: &Buffer,
     ) -> Result<(), DeviceError> {
-        assert!(quants.columns() == self.columns && out.bytes() >= quants.count() * self.rows * 4);
+        assert!(input.columns == self.columns && out.bytes() >= input.count * self.rows * 4);
         assert!(bias.is_none_or(|bias| bias.bytes() >= self.rows * 4));
         let mut done = 0;
-        while done < quants.count() {
-            let left = quants.count() - done;
+        while done < input.count {
+            let left = input.count - done;
             // The largest bundle that fits, as often as it fits.
             let tokens = [8, 4, 2, 1]
                 .into_iter()
@@ -186,7 +237,7 @@ impl DeviceMatrix {
                 tokens,
                 bundles,
             };
-            self.launch(device, quants, rows, (self.rows, factor, bias, out), None)?;
+            self.launch(device, input, rows, (self.rows, factor, bias, out), None)?;
             done += tokens * bundles;
         }
         Ok(())
@@ -203,14 +254,14 @@ impl DeviceMatrix {
     pub fn multiply_experts(
         &self,
         device: &Device,
-        quants: &Quants,
+        input: Prepared,
         chosen: &Chosen,
         bias: Option<&Buffer>,
         out: &Buffer,
     ) -> Result<(), DeviceError> {
-        assert!(quants.columns() == self.columns && self.rows.is_multiple_of(chosen.rows));
+        assert!(input.columns == self.columns && self.rows.is_multiple_of(chosen.rows));
         assert!(chosen.experts.bytes() >= chosen.choices * 4);
-        assert!(chosen.choices <= quants.count() * chosen.per_token);
+        assert!(chosen.choices <= input.count * chosen.per_token);
         assert!(out.bytes() >= chosen.choices * chosen.rows * 4);
         assert!(bias.is_none_or(|bias| bias.bytes() >= self.rows * 4));
         let rows = Run {
@@ -219,27 +270,30 @@ impl DeviceMatrix {
             bundles: chosen.choices,
         };
         let what = (chosen.rows, 1.0, bias, out);
-        self.launch(device, quants, rows, what, Some(chosen))
+        self.launch(device, input, rows, what, Some(chosen))
     }
 
     fn launch(
         &self,
         device: &Device,
-        quants: &Quants,
+        input: Prepared,
         run: Run,
         (rows, factor, bias, out): (usize, f32, Option<&Buffer>, &Buffer),
         chosen: Option<&Chosen>,
     ) -> Result<(), DeviceError> {
+        let rows_of_block = if is_quantized(self.kind) {
+            ROWS_OF_BLOCK
+        } else {
+            FLOAT_ROWS_OF_BLOCK
+        };
         let shape = Shape {
-            grid: [small(rows.div_ceil(ROWS_OF_BLOCK)), small(run.bundles), 1],
+            grid: [small(rows.div_ceil(rows_of_block)), small(run.bundles), 1],
             block: MULTIPLY_THREADS,
             shared_bytes: 0,
         };
-        let arguments = [
-            Argument::Buffer(&self.planes),
-            Argument::Long(self.groups()),
-            Argument::Buffer(quants.numbers()),
-            Argument::Buffer(quants.scales()),
+        let mut arguments = self.as_arguments();
+        arguments.extend(input.as_arguments(is_quantized(self.kind)));
+        arguments.extend([
             Argument::Buffer(out),
             Argument::optional(bias),
             Argument::Float(factor),
@@ -248,7 +302,7 @@ impl DeviceMatrix {
             Argument::optional(chosen.map(|chosen| chosen.experts)),
             Argument::Number(small(chosen.map_or(1, |chosen| chosen.per_token))),
             Argument::Number(small(run.first)),
-        ];
+        ]);
         let kernel = format!("multiply_{}_{}", self.suffix, run.tokens);
         device.launch(&kernel, shape, &arguments)
     }

@@ -8,6 +8,7 @@
 //! is what the tests here do. Invariant, as the CPU's: what a row gets does not depend on the rows beside it, to the bit.
 
 pub mod attention;
+pub mod decoder;
 pub mod device;
 #[cfg(feature = "cuda")]
 pub mod driver;
@@ -18,4 +19,4 @@ mod tests;
 
 pub use device::{Argument, Buffer, Device, DeviceError};
 pub use matrix::DeviceMatrix;
-pub use rows::Quants;
+pub use rows::{Prepared, Quants};

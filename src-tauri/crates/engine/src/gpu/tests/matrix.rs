@@ -2,7 +2,7 @@
 
 use super::super::device::Device;
 use super::super::matrix::{Chosen, DeviceMatrix, device_bytes};
-use super::super::rows::Quants;
+use super::super::rows::{Prepared, Quants};
 use super::{in_each_order, kinds, matrix, noise};
 use crate::files::TensorType;
 
@@ -113,7 +113,13 @@ fn products_are_right_for_any_number_of_tokens_and_alone_as_together() {
             let bias_there = device.upload(&bias).expect("room");
             let out = device.zeroed(tokens * rows * 4).expect("room");
             there
-                .multiply(&device, &quants, 1.0, Some(&bias_there), &out)
+                .multiply(
+                    &device,
+                    Prepared::quants(&quants),
+                    1.0,
+                    Some(&bias_there),
+                    &out,
+                )
                 .expect("computed");
             let together = device.floats(&out).expect("read");
             for token in 0..tokens {
@@ -129,7 +135,13 @@ fn products_are_right_for_any_number_of_tokens_and_alone_as_together() {
             let (one, _) = self::quants(&device, 1, columns);
             let alone = device.zeroed(rows * 4).expect("room");
             there
-                .multiply(&device, &one, 1.0, Some(&bias_there), &alone)
+                .multiply(
+                    &device,
+                    Prepared::quants(&one),
+                    1.0,
+                    Some(&bias_there),
+                    &alone,
+                )
                 .expect("computed");
             assert_eq!(
                 device.floats(&alone).expect("read"),
@@ -148,7 +160,7 @@ fn products_do_not_depend_on_the_order_of_threads() {
             let (quants, _) = quants(device, 3, 1280);
             let out = device.zeroed(3 * 19 * 4).expect("room");
             there
-                .multiply(device, &quants, 0.5, None, &out)
+                .multiply(device, Prepared::quants(&quants), 0.5, None, &out)
                 .expect("computed");
             device.floats(&out).expect("read")
         });
@@ -173,7 +185,13 @@ fn each_choice_goes_through_its_own_expert() {
         };
         let out = device.zeroed(choices.len() * rows * 4).expect("room");
         there
-            .multiply_experts(&device, &quants, &chosen, Some(&bias_there), &out)
+            .multiply_experts(
+                &device,
+                Prepared::quants(&quants),
+                &chosen,
+                Some(&bias_there),
+                &out,
+            )
             .expect("computed");
         let found = device.floats(&out).expect("read");
         for (choice, expert) in choices.iter().enumerate() {

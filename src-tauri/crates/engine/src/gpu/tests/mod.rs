@@ -2,6 +2,7 @@
 //! what depends on the order is wrong.
 
 mod attention;
+mod decoder;
 mod matrix;
 mod rows;
 
@@ -62,7 +63,7 @@ fn matrix(kind: TensorType, rows: usize, columns: usize, seed: u64) -> (Matrix, 
 }
 
 fn kinds() -> impl Iterator<Item = TensorType> {
-    TensorType::all().filter(|kind| super::matrix::can_compute(*kind))
+    TensorType::all().filter(|kind| super::matrix::is_quantized(*kind))
 }
 
 /// The same in each order of turns, to the bit.
