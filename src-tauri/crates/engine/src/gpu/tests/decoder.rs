@@ -137,9 +137,25 @@ fn the_starter_model_gives_what_the_processor_gives() {
         let mut step = [chunk(tokens, start, &pages, LogitsWanted::Last)];
         let expected = model.step(&mut store, &mut step).expect("a step").to_vec();
         let found = there.step(&step).expect("a step");
-        let worst = difference(&found, &expected);
-        assert!(worst < 1e-2, "{start}: {worst:e}");
+        let apart = divergence(&expected, &found);
+        // With F32 keys the processor is 4 to 7 thousandths from itself with F16.
+        assert!(apart < 0.02, "{start}: {apart:e}");
         assert_eq!(likeliest(&found), likeliest(&expected));
         start += tokens.len();
     }
+}
+
+/// How far two rows of logits are apart: Kullback and Leibler's divergence, in nats. Eight bits round differently where sums
+/// differ in their last bits, so single logits are no measure.
+fn divergence(expected: &[f32], found: &[f32]) -> f64 {
+    let logs = |logits: &[f32]| {
+        let largest = logits.iter().copied().fold(f32::MIN, f32::max);
+        let all: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
+        let log = move |x: &f32| f64::from(x - largest) - all.ln();
+        logits.iter().map(log).collect::<Vec<_>>()
+    };
+    let pairs = logs(expected).into_iter().zip(logs(found));
+    pairs
+        .map(|(expected, found)| expected.exp() * (expected - found))
+        .sum()
 }
