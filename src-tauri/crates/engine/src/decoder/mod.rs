@@ -24,7 +24,7 @@ pub mod rope;
 pub mod routing;
 mod scratch;
 pub mod source;
-mod step;
+pub(crate) mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -8,7 +8,7 @@ use super::device::{Argument, Buffer, Device, DeviceError, Shape};
 use super::matrix::small;
 use crate::cpu::AttentionSpec;
 use crate::decoder::description::RopeStyle;
-use crate::kv::{KvType, LayerKv, PAGE_TOKENS};
+use crate::kv::{Change, KvType, LayerKv, PAGE_TOKENS};
 
 /// Pages that one block looks at: `SPLIT_PAGES` of the kernel.
 const SPLIT_PAGES: usize = 8;
@@ -43,6 +43,48 @@ impl LayerPages {
             sizes,
             kind,
         })
+    }
+
+    /// Where they lie.
+    #[cfg(test)]
+    pub(super) fn buffers(&self) -> [&Buffer; 2] {
+        [&self.keys, &self.values]
+    }
+
+    fn page_bytes(&self) -> [(&Buffer, usize); 2] {
+        let bytes = |dim: usize| self.sizes.kv_heads * PAGE_TOKENS * self.kind.bytes(dim);
+        let LayerKv {
+            key_dim, value_dim, ..
+        } = self.sizes;
+        [
+            (&self.keys, bytes(key_dim)),
+            (&self.values, bytes(value_dim)),
+        ]
+    }
+
+    /// Does what the names' keeper wants done.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// For a page that there is no room for.
+    pub fn change(&self, device: &Device, change: Change) -> Result<(), DeviceError> {
+        for (buffer, bytes) in self.page_bytes() {
+            match change {
+                Change::Copy(from, to) if from == to => {}
+                Change::Copy(from, to) => {
+                    device.copy(
+                        buffer,
+                        from.0 as usize * bytes,
+                        to.0 as usize * bytes,
+                        bytes,
+                    )?;
+                }
+                Change::Wipe(page) => device.clear(buffer, page.0 as usize * bytes, bytes)?,
+            }
+        }
+        Ok(())
     }
 
     fn suffix(&self) -> &'static str {

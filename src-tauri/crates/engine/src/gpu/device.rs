@@ -196,6 +196,77 @@ impl Device {
         }
     }
 
+    /// Copies bytes within a buffer; the two runs don't overlap.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn copy(
+        &self,
+        buffer: &Buffer,
+        from: usize,
+        to: usize,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        assert!(
+            from + bytes <= buffer.bytes
+                && to + bytes <= buffer.bytes
+                && from.abs_diff(to) >= bytes
+        );
+        match (&self.0, &buffer.memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Driver(driver), Memory::Driver(memory)) => {
+                driver.copy(memory, from, to, bytes)
+            }
+            #[cfg(test)]
+            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+                let mut copied = vec![0; bytes];
+                memory.read(from, &mut copied);
+                memory.write(to, &copied);
+                Ok(())
+            }
+            #[cfg(all(test, feature = "cuda"))]
+            _ => Err(DeviceError::Failed("another device's buffer".into())),
+        }
+    }
+
+    /// Overwrites bytes with zeros.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn clear(&self, buffer: &Buffer, from: usize, bytes: usize) -> Result<(), DeviceError> {
+        assert!(from + bytes <= buffer.bytes);
+        match (&self.0, &buffer.memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Driver(driver), Memory::Driver(memory)) => driver.clear(memory, from, bytes),
+            #[cfg(test)]
+            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+                memory.write(from, &vec![0; bytes]);
+                Ok(())
+            }
+            #[cfg(all(test, feature = "cuda"))]
+            _ => Err(DeviceError::Failed("another device's buffer".into())),
+        }
+    }
+
+    /// Waits for all that was launched.
+    ///
+    /// # Errors
+    /// [`DeviceError`] of any of it.
+    pub fn wait(&self) -> Result<(), DeviceError> {
+        match &self.0 {
+            #[cfg(feature = "cuda")]
+            Backend::Driver(driver) => driver.wait(),
+            #[cfg(test)]
+            Backend::OnHost { .. } => Ok(()),
+        }
+    }
+
     /// These numbers in a buffer of their own.
     ///
     /// # Errors

@@ -195,6 +195,43 @@ impl Driver {
         }
     }
 
+    /// Copies within an allocation.
+    #[expect(unsafe_code, reason = "the driver is C")]
+    pub(super) fn copy(
+        &self,
+        at: &Allocation,
+        from: usize,
+        to: usize,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        self.bind()?;
+        let (from, to) = (at.address + from as u64, at.address + to as u64);
+        // SAFETY: the caller has proven that both are inside and apart.
+        unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream) }.map_err(fault)
+    }
+
+    /// Writes zeros.
+    #[expect(unsafe_code, reason = "the driver is C")]
+    pub(super) fn clear(
+        &self,
+        at: &Allocation,
+        from: usize,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        self.bind()?;
+        // SAFETY: the caller has proven that they are inside.
+        unsafe { result::memset_d8_async(at.address + from as u64, 0, bytes, self.stream) }
+            .map_err(fault)
+    }
+
+    /// Waits for all that is queued.
+    #[expect(unsafe_code, reason = "the driver is C")]
+    pub(super) fn wait(&self) -> Result<(), DeviceError> {
+        self.bind()?;
+        // SAFETY: the stream is ours.
+        unsafe { result::stream::synchronize(self.stream) }.map_err(fault)
+    }
+
     /// Launches a kernel.
     #[expect(
         unsafe_code,

@@ -13,6 +13,7 @@ pub mod device;
 #[cfg(feature = "cuda")]
 pub mod driver;
 pub mod matrix;
+pub mod prove;
 pub mod rows;
 #[cfg(test)]
 mod tests;

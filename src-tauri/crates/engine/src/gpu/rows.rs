@@ -31,6 +31,11 @@ impl Quants {
         })
     }
 
+    /// Where they lie.
+    pub(super) fn buffers(&self) -> [&Buffer; 2] {
+        [&self.numbers, &self.scales]
+    }
+
     fn has_room(&self, [rows, columns]: [usize; 2]) -> bool {
         self.count >= rows && self.columns == columns && columns.is_multiple_of(LANES)
     }

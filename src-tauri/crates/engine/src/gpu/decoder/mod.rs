@@ -14,7 +14,7 @@ use super::matrix::DeviceMatrix;
 use crate::decoder::Decoder as OnProcessor;
 use crate::decoder::Description;
 use crate::decoder::rope::Rope;
-use crate::kv::KvType;
+use crate::kv::{Change, KvType};
 use room::Room;
 use weights::{Layer, Linear, Norm};
 
@@ -78,6 +78,58 @@ impl Decoder {
             device: device.clone(),
             description: description.clone(),
         })
+    }
+
+    /// Does what the pages' keeper wants done, and waits until it is.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn change(&self, changes: &[Change]) -> Result<(), DeviceError> {
+        self.queue(changes)?;
+        self.device.wait()
+    }
+
+    fn queue(&self, changes: &[Change]) -> Result<(), DeviceError> {
+        for change in changes {
+            for pages in &self.pages {
+                pages.change(&self.device, *change)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the buffers that its largest step so far has left.
+    pub fn scratch_bytes(&self) -> u64 {
+        self.room.as_ref().map_or(0, |room| room.bytes() as u64)
+    }
+
+    /// Overwrites what the last step left in its buffers.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn wipe_scratch(&mut self) -> Result<(), DeviceError> {
+        let Some(room) = &self.room else {
+            return Ok(());
+        };
+        for buffer in room.buffers() {
+            self.device.clear(buffer, 0, buffer.bytes())?;
+        }
+        self.device.wait()
+    }
+
+    /// Whether all pages and buffers hold zeros.
+    #[cfg(test)]
+    pub(crate) fn holds_nothing(&self) -> Result<bool, DeviceError> {
+        let room = self.room.iter().flat_map(Room::buffers);
+        let pages = self.pages.iter().flat_map(LayerPages::buffers);
+        for buffer in room.chain(pages) {
+            let mut bytes = vec![1; buffer.bytes()];
+            self.device.read(buffer, 0, &mut bytes)?;
+            if bytes.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What it computes.

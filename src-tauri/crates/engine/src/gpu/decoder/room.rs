@@ -26,6 +26,30 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// All of them.
+    pub(super) fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        let floats = [
+            &self.residual,
+            &self.normed,
+            &self.given,
+            &self.given_normed,
+            &self.queries,
+            &self.keys,
+            &self.values,
+            &self.results,
+            &self.gate,
+            &self.up,
+            &self.logits,
+        ];
+        floats
+            .into_iter()
+            .chain(self.quants.iter().flat_map(Quants::buffers))
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.buffers().map(Buffer::bytes).sum()
+    }
+
     pub(super) fn new(
         device: &Device,
         description: &Description,

@@ -10,7 +10,7 @@ use crate::gpu::attention::{Attending, Found, Placing, Rows, attend, place};
 use crate::gpu::device::{Buffer, Device, DeviceError};
 use crate::gpu::matrix::is_quantized;
 use crate::gpu::rows::{self, Prepared};
-use crate::kv::PAGE_TOKENS;
+use crate::kv::{Change, PAGE_TOKENS};
 
 /// Where the rows of a step stand, on the device.
 struct Places {
@@ -83,12 +83,16 @@ fn turns(
 }
 
 impl Decoder {
-    /// Computes a step: writes the chunks' keys and values into their pages and returns the wanted rows of logits,
-    /// `[rows, vocabulary]`, in the order of the chunks. The caller has proven the chunks.
+    /// Computes a step: does `changes`, writes the chunks' keys and values into their pages and returns the wanted rows of
+    /// logits, `[rows, vocabulary]`, in the order of the chunks. The caller has proven the chunks.
     ///
     /// # Errors
     /// [`DeviceError`]; after [`DeviceError::Failed`] the device is of no more use.
-    pub fn step(&mut self, chunks: &[Chunk]) -> Result<Vec<f32>, DeviceError> {
+    ///
+    /// # Panics
+    /// For a page that there is no room for.
+    pub fn step(&mut self, changes: &[Change], chunks: &[Chunk]) -> Result<Vec<f32>, DeviceError> {
+        self.queue(changes)?;
         let rows: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
         if rows == 0 {
             return Ok(Vec::new());

@@ -78,7 +78,7 @@ fn the_known_families_give_the_logits_of_their_own_implementation() {
             for (tokens, start) in [(first, 0), (second, first.len())] {
                 let chunk = chunk(tokens, start, &pages, LogitsWanted::All);
                 if !tokens.is_empty() {
-                    found.extend(decoder.step(&[chunk]).expect("a step"));
+                    found.extend(decoder.step(&[], &[chunk]).expect("a step"));
                 }
             }
             let found = &found[(prompt.len() - kept) * vocabulary..];
@@ -108,7 +108,7 @@ fn the_known_families_go_on_with_the_same_tokens() {
         let (mut tokens, mut start) = (prompt.clone(), 0);
         for expected in greedy {
             let step = chunk(&tokens, start, &pages, LogitsWanted::Last);
-            let next = likeliest(&decoder.step(&[step]).expect("a step"));
+            let next = likeliest(&decoder.step(&[], &[step]).expect("a step"));
             assert_eq!(next, *expected, "{}", fixture.name);
             start += tokens.len();
             tokens = vec![next];
@@ -136,7 +136,7 @@ fn the_starter_model_gives_what_the_processor_gives() {
     for tokens in [&[1_u32, 4093, 198][..], &[28], &[339]] {
         let mut step = [chunk(tokens, start, &pages, LogitsWanted::Last)];
         let expected = model.step(&mut store, &mut step).expect("a step").to_vec();
-        let found = there.step(&step).expect("a step");
+        let found = there.step(&[], &step).expect("a step");
         let apart = divergence(&expected, &found);
         // With F32 keys the processor is 4 to 7 thousandths from itself with F16.
         assert!(apart < 0.02, "{start}: {apart:e}");
