@@ -1,5 +1,5 @@
 # The commands of a day. What they do is written in scripts/; this file only names them.
-.PHONY: help run test check bench bench-window soak fuzz wick bindings icons clean
+.PHONY: help run test check bench bench-window soak fuzz wick cuda bindings icons clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,10 @@ wick: ## build `wick` alone, for a terminal or a machine without a display
 	@scripts/setup.sh terminal
 	@scripts/cargo.sh build --release --locked -p wick-cli -p wick-engine
 	@echo 'Built: target/release/wick run "Why is the sky blue?"'
+
+cuda: ## build `wick-engine-cuda`, the worker for NVIDIA GPUs; needs no GPU and no toolkit
+	@scripts/setup.sh terminal
+	@scripts/cuda.sh
 
 MODEL ?= models/SmolLM2-135M-Instruct.Q4_1.gguf
 bench: wick ## prefill, decode, load time and peak memory of MODEL=… (the starter model)

@@ -58,6 +58,9 @@ check_ui() {
 
 check_lints() { step "clippy" count_none cargo clippy --workspace --all-targets "${features[@]}" -- -D warnings; }
 
+# The kernels for GPUs, warnings as errors, and what launches them. Their tests run without a GPU, with all the others.
+check_kernels() { step "kernels" count_none scripts/cuda.sh check; }
+
 check_dependencies() {
     local databases=${CARGO_HOME:-${HOME:-}/.cargo}/advisory-dbs
     step "bans licences sources" count_none .tools/cargo-deny --locked check bans licenses sources
@@ -91,7 +94,7 @@ case ${1:-} in
     all)
         check_format && check_ui
         step "ui build" count_none npm --prefix ui run build
-        check_lints && check_dependencies && check_rust
+        check_lints && check_kernels && check_dependencies && check_rust
         ;;
     *) die "test.sh knows no selection \"${1:-}\"" "test.sh all|fast" ;;
 esac

@@ -10,6 +10,7 @@ const RULE: &[(&str, &[&str])] = &[
     ("engine-api", &[]),
     ("hub", &[]),
     ("fake-hub", &[]),
+    ("on-host", &[]),
     ("telemetry", &[]),
     ("wick-engine", &["engine-api"]),
     ("studio", &["engine-api", "hub", "telemetry"]),

@@ -35,4 +35,4 @@ pub use question::{
 pub use reads::{KvRead, KvReads};
 pub use request::{Constraint, GenerateRequest, GenerationId, Prompt};
 pub use sampling::{Dry, Sampling};
-pub use worker::{Worker, WorkerExit};
+pub use worker::{GPU_FAILED, Worker, WorkerExit};

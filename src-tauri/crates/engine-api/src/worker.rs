@@ -16,6 +16,9 @@ use std::sync::Arc;
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 
+/// What a worker exits with whose GPU failed: it says so because it can't go on, and the next one begins with a clean device.
+pub const GPU_FAILED: i32 = 86;
+
 /// How a worker ended, in words: `killed by signal 9 (SIGKILL)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerExit(pub String);
@@ -172,6 +175,7 @@ fn take_handles(child: &mut Child) -> io::Result<Started> {
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "it exited by itself".into(),
+        (Some(GPU_FAILED), _) => "the GPU failed, and nothing on it can be trusted any more".into(),
         (Some(code), _) => format!("it exited with code {code}"),
         (None, Some(9)) => {
             "it was killed (SIGKILL), by hand or by the system for want of memory".into()

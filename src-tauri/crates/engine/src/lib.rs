@@ -7,10 +7,13 @@
 pub mod cpu;
 pub mod decoder;
 pub mod files;
+#[cfg(any(test, feature = "cuda"))]
+pub mod gpu;
 pub mod grammar;
 pub mod heap;
 pub mod kv;
 pub mod model;
+pub mod program;
 pub mod pulse;
 pub mod sampler;
 pub mod scheduler;

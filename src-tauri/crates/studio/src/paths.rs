@@ -129,7 +129,20 @@ fn engine_program(
         .flatten()
         .map(|folder| folder.join("wick-engine"))
         .find(|engine| engine.is_file())
+        .map(|engine| for_gpu(&engine).unwrap_or(engine))
         .ok_or_else(|| no_engine(&format!("it should lie beside {}", program.display())))
+}
+
+/// The worker for GPUs, where it was installed beside the other one. It says itself what it computes on, and computes on the
+/// processor where there is no GPU. One that was built before the other, as in a checkout that went on, is left alone.
+fn for_gpu(engine: &Path) -> Option<PathBuf> {
+    let for_gpu = engine.with_file_name("wick-engine-cuda");
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|it| it.modified()).ok();
+    let is_stale = changed(&for_gpu)? < changed(engine)?;
+    if is_stale {
+        tracing::warn!("wick-engine-cuda is older than wick-engine and not used: `make cuda`");
+    }
+    (!is_stale).then_some(for_gpu)
 }
 
 fn no_engine(why: &str) -> Error {
@@ -265,5 +278,25 @@ mod tests {
         fs::remove_file(&beside).expect("a file");
         let error = place.find(&[home]).expect_err("no engine");
         assert!(error.message.contains("wick-engine"), "{error}");
+    }
+
+    #[test]
+    fn the_worker_for_gpus_is_taken_where_it_is_as_new_as_the_other() {
+        let place = checkout();
+        let engine = place.program.with_file_name("wick-engine");
+        let for_gpu = place.program.with_file_name("wick-engine-cuda");
+        let home = ("HOME", "/home/ann");
+        fs::write(&for_gpu, "").expect("a file");
+        let found = || place.find(&[home]).expect("paths").engine_program;
+        let age = |path: &Path, seconds: u64| {
+            let file = fs::File::options().write(true).open(path).expect("a file");
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            file.set_modified(time).expect("a time");
+        };
+        age(&engine, 1000);
+        age(&for_gpu, 1000);
+        assert_eq!(found(), for_gpu);
+        age(&for_gpu, 999);
+        assert_eq!(found(), engine);
     }
 }

@@ -8,7 +8,7 @@ use engine_api::EngineError;
 
 /// Names of the three tensors.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Names {
+pub(crate) struct Names {
     pub(super) gate: &'static str,
     pub(super) up: &'static str,
     pub(super) down: &'static str,
@@ -30,12 +30,12 @@ pub(super) const SHARED: Names = Names {
 
 /// Its weights.
 #[derive(Debug, Clone)]
-pub(super) struct DenseWeights {
-    size: usize,
-    activation: Activation,
-    gate: Option<Linear>,
-    up: Linear,
-    down: Linear,
+pub(crate) struct DenseWeights {
+    pub(crate) size: usize,
+    pub(crate) activation: Activation,
+    pub(crate) gate: Option<Linear>,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
 }
 
 impl DenseWeights {

@@ -12,21 +12,21 @@ use engine_api::EngineError;
 
 /// A layer's weights.
 #[derive(Debug, Clone)]
-pub(super) struct Layer {
-    pub(super) mixer: Mixer,
-    pub(super) feed_forward: FeedForwardWeights,
-    pub(super) mixer_norm: Option<NormWeights>,
-    pub(super) mixer_post_norm: Option<NormWeights>,
-    pub(super) feed_forward_norm: Option<NormWeights>,
-    pub(super) feed_forward_post_norm: Option<NormWeights>,
-    pub(super) residual_scale: f32,
+pub(crate) struct Layer {
+    pub(crate) mixer: Mixer,
+    pub(crate) feed_forward: FeedForwardWeights,
+    pub(crate) mixer_norm: Option<NormWeights>,
+    pub(crate) mixer_post_norm: Option<NormWeights>,
+    pub(crate) feed_forward_norm: Option<NormWeights>,
+    pub(crate) feed_forward_post_norm: Option<NormWeights>,
+    pub(crate) residual_scale: f32,
     pub(super) second: Option<PerLayer>,
-    pub(super) output_scale: f32,
+    pub(crate) output_scale: f32,
 }
 
 /// A mixer's weights.
 #[derive(Debug, Clone)]
-pub(super) enum Mixer {
+pub(crate) enum Mixer {
     Attention(Box<Attention>),
     Mla(Box<Mla>),
     ShortConv(Box<ShortConv>),
@@ -37,7 +37,7 @@ pub(super) enum Mixer {
 
 /// A feed-forward part's weights.
 #[derive(Debug, Clone)]
-pub(super) enum FeedForwardWeights {
+pub(crate) enum FeedForwardWeights {
     Dense(Box<DenseWeights>),
     Mixture(Box<MixtureWeights>),
     None,

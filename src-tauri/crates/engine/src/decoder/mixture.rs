@@ -12,7 +12,7 @@ use engine_api::EngineError;
 
 /// Its weights.
 #[derive(Debug, Clone)]
-pub(super) struct MixtureWeights {
+pub(crate) struct MixtureWeights {
     sizes: Sizes,
     activation: Activation,
     routing: Routing,

@@ -8,13 +8,13 @@ pub mod active;
 pub mod description;
 pub mod elementwise;
 pub mod families;
-mod feed_forward;
-mod layer;
+pub(crate) mod feed_forward;
+pub(crate) mod layer;
 pub mod limits;
 pub mod load;
 pub mod mixers;
 mod mixture;
-mod model;
+pub(crate) mod model;
 pub mod norm;
 pub mod ops;
 mod per_layer;
@@ -24,9 +24,9 @@ pub mod rope;
 pub mod routing;
 mod scratch;
 pub mod source;
-mod step;
+pub(crate) mod step;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use description::Description;
 pub use norm::NormWeights;
@@ -141,6 +141,12 @@ impl Decoder {
     /// Counts the halves of layers that it computes here from now on.
     pub fn count_on(&mut self, pulse: Pulse) {
         self.pulse = pulse;
+    }
+
+    /// Its weights, as they lie with the processor.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(crate) fn weights(&self) -> &ModelWeights {
+        &self.weights
     }
 
     /// What it computes.

@@ -12,19 +12,19 @@ use engine_api::EngineError;
 
 /// A model's weights.
 #[derive(Debug, Clone)]
-pub(super) struct ModelWeights {
-    pub(super) embedding: Matrix,
-    pub(super) layers: Vec<Layer>,
-    pub(super) ropes: Vec<Rope>,
-    pub(super) output_norm: NormWeights,
-    pub(super) output: Linear,
+pub(crate) struct ModelWeights {
+    pub(crate) embedding: Matrix,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) ropes: Vec<Rope>,
+    pub(crate) output_norm: NormWeights,
+    pub(crate) output: Linear,
     pub(super) per_layer: Option<PerLayerEmbedding>,
-    pub(super) places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
 }
 
 /// Where a layer's memory of a sequence is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// This layer of a page.
     Pages(usize),
     /// This buffer of the state.

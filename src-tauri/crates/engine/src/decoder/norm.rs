@@ -8,10 +8,10 @@ use engine_api::EngineError;
 /// A norm with its weights.
 #[derive(Debug, Clone)]
 pub struct NormWeights {
-    kind: NormKind,
-    epsilon: f32,
-    weights: Vec<f32>,
-    bias: Option<Vec<f32>>,
+    pub(crate) kind: NormKind,
+    pub(crate) epsilon: f32,
+    pub(crate) weights: Vec<f32>,
+    pub(crate) bias: Option<Vec<f32>>,
 }
 
 impl NormWeights {

@@ -7,7 +7,7 @@ use super::model::Place;
 use super::ops::{self, Rows};
 use super::per_layer::Shares;
 use super::scratch::ScratchSizes;
-use super::{Chunk, Decoder, LogitsWanted};
+use super::{Chunk, Decoder, Description, LogitsWanted};
 use crate::cpu::Sequence;
 use crate::kv::{PAGE_TOKENS, PageId, PageStore};
 use engine_api::EngineError;
@@ -26,7 +26,7 @@ impl Decoder {
         pages: &mut PageStore,
         chunks: &mut [Chunk],
     ) -> Result<&[f32], EngineError> {
-        self.check(pages, chunks)?;
+        check(&self.description, &self.state_elements, pages, chunks)?;
         let rows: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
         if rows == 0 {
             return Ok(&[]);
@@ -49,43 +49,6 @@ impl Decoder {
             self.feed(last, wanted.len());
         }
         Ok(self.finish(wanted.len()))
-    }
-
-    fn check(&self, store: &PageStore, chunks: &[Chunk]) -> Result<(), EngineError> {
-        let shape = self.description.page_shape(store.shape().kv_type);
-        let reason = if !self.description.can_keep(store.shape().kv_type) {
-            Some("this model's keys and values can't be kept in that type")
-        } else if shape == *store.shape() {
-            let reason = |chunk| self.refusal(store, chunk);
-            chunks.iter().find_map(reason)
-        } else {
-            Some("these pages are another model's")
-        };
-        let refuse = |reason: &str| EngineError::InvalidRequest {
-            reason: reason.to_owned(),
-        };
-        reason.map_or(Ok(()), |reason| Err(refuse(reason)))
-    }
-
-    fn refusal(&self, store: &PageStore, chunk: &Chunk) -> Option<&'static str> {
-        let known = |token: &u32| (*token as usize) < self.description.vocabulary;
-        if chunk.tokens.is_empty() || !chunk.tokens.iter().all(known) {
-            return Some("a chunk has no tokens, or one that the vocabulary hasn't");
-        }
-        let room = chunk.pages.len() * PAGE_TOKENS;
-        let end = chunk.start.checked_add(chunk.tokens.len());
-        let paged = store.shape().layers.is_empty() || end.is_some_and(|end| end <= room);
-        let here = |id: &PageId| (id.0 as usize) < store.len();
-        if !paged || !chunk.pages.iter().all(here) {
-            return Some("a chunk has too few pages");
-        }
-        (!self.fits(chunk)).then_some("a chunk lacks its recurrent state")
-    }
-
-    fn fits(&self, chunk: &Chunk) -> bool {
-        let state = chunk.state.as_ref().map(|state| state.layers.as_slice());
-        let found = state.unwrap_or_default().iter().map(Vec::len);
-        self.state_elements.is_empty() || found.eq(self.state_elements.iter().copied())
     }
 
     /// Embeddings, positions, turns.
@@ -402,4 +365,55 @@ fn sequences<'a>(chunks: &'a [Chunk]) -> Vec<Sequence<'a>> {
         count: chunk.tokens.len(),
     };
     chunks.iter().map(sequence).collect()
+}
+
+/// Proves that these chunks can be computed with these pages.
+///
+/// # Errors
+/// As [`Decoder::step`]'s.
+pub(crate) fn check(
+    description: &Description,
+    state_elements: &[usize],
+    store: &PageStore,
+    chunks: &[Chunk],
+) -> Result<(), EngineError> {
+    let shape = description.page_shape(store.shape().kv_type);
+    let reason = if !description.can_keep(store.shape().kv_type) {
+        Some("this model's keys and values can't be kept in that type")
+    } else if shape == *store.shape() {
+        let reason = |chunk| refusal(description, state_elements, store, chunk);
+        chunks.iter().find_map(reason)
+    } else {
+        Some("these pages are another model's")
+    };
+    let refuse = |reason: &str| EngineError::InvalidRequest {
+        reason: reason.to_owned(),
+    };
+    reason.map_or(Ok(()), |reason| Err(refuse(reason)))
+}
+
+fn refusal(
+    description: &Description,
+    state_elements: &[usize],
+    store: &PageStore,
+    chunk: &Chunk,
+) -> Option<&'static str> {
+    let known = |token: &u32| (*token as usize) < description.vocabulary;
+    if chunk.tokens.is_empty() || !chunk.tokens.iter().all(known) {
+        return Some("a chunk has no tokens, or one that the vocabulary hasn't");
+    }
+    let room = chunk.pages.len() * PAGE_TOKENS;
+    let end = chunk.start.checked_add(chunk.tokens.len());
+    let paged = store.shape().layers.is_empty() || end.is_some_and(|end| end <= room);
+    let here = |id: &PageId| (id.0 as usize) < store.len();
+    if !paged || !chunk.pages.iter().all(here) {
+        return Some("a chunk has too few pages");
+    }
+    (!fits(state_elements, chunk)).then_some("a chunk lacks its recurrent state")
+}
+
+fn fits(state_elements: &[usize], chunk: &Chunk) -> bool {
+    let state = chunk.state.as_ref().map(|state| state.layers.as_slice());
+    let found = state.unwrap_or_default().iter().map(Vec::len);
+    state_elements.is_empty() || found.eq(state_elements.iter().copied())
 }

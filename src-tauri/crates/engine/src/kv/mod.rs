@@ -91,12 +91,23 @@ impl PageShape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PageId(pub u32);
 
+/// What is to be done with pages that lie on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The second becomes what the first is.
+    Copy(PageId, PageId),
+    /// What is in it is overwritten.
+    Wipe(PageId),
+}
+
 /// All pages of a loaded model.
 #[derive(Debug)]
 pub struct PageStore {
     shape: PageShape,
     offsets: Vec<usize>,
     pages: Vec<AlignedBytes>,
+    /// Where the pages lie on a device: what it has not been told yet.
+    elsewhere: Option<Vec<Change>>,
 }
 
 impl PageStore {
@@ -109,7 +120,29 @@ impl PageStore {
             shape,
             offsets,
             pages: Vec::new(),
+            elsewhere: None,
         }
+    }
+
+    /// A store of names: the pages lie on a device, which asks with [`Self::take_changes`] before it computes.
+    pub fn elsewhere(shape: PageShape) -> Self {
+        Self {
+            elsewhere: Some(Vec::new()),
+            ..Self::new(shape)
+        }
+    }
+
+    /// What the device is to do before anything else, in this order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.elsewhere
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    fn page(&self) -> AlignedBytes {
+        let here = self.elsewhere.is_none();
+        AlignedBytes::zeroed(if here { self.shape.page_bytes() } else { 0 })
     }
 
     /// What its pages look like.
@@ -119,13 +152,15 @@ impl PageStore {
 
     /// Allocates one more page. Who may ask for how many is the pager's to say.
     pub fn grow(&mut self) -> PageId {
-        self.pages
-            .push(AlignedBytes::zeroed(self.shape.page_bytes()));
+        self.pages.push(self.page());
         PageId(u32::try_from(self.pages.len() - 1).unwrap_or(u32::MAX))
     }
 
     /// Overwrites a page and gives its memory back; its name stays for [`Self::refill`].
     pub fn release(&mut self, page: PageId) {
+        if let Some(changes) = &mut self.elsewhere {
+            changes.push(Change::Wipe(page));
+        }
         let page = &mut self.pages[page.0 as usize];
         wipe(page);
         *page = AlignedBytes::zeroed(0);
@@ -133,7 +168,7 @@ impl PageStore {
 
     /// Allocates the memory of a released page again.
     pub fn refill(&mut self, page: PageId) {
-        self.pages[page.0 as usize] = AlignedBytes::zeroed(self.shape.page_bytes());
+        self.pages[page.0 as usize] = self.page();
     }
 
     /// Pages that have a name, released ones included.
@@ -168,6 +203,9 @@ impl PageStore {
     /// Copies the first `positions` positions of `from` into `to` (a page that is about to be written must be held by
     /// one sequence alone).
     pub fn copy_page(&mut self, from: PageId, to: PageId) {
+        if let Some(changes) = &mut self.elsewhere {
+            changes.push(Change::Copy(from, to));
+        }
         // In place: a copy beside it would stay in freed memory.
         if let Ok([from, to]) = self
             .pages

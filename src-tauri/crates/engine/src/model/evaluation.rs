@@ -110,7 +110,7 @@ impl Evaluation {
             state: self.state.as_mut(),
             logits: wanted,
         }];
-        let logits = model.decoder.step(model.scheduler.store(), &mut chunk)?;
+        let logits = model.computes.step(model.scheduler.store(), &mut chunk)?;
         let vocabulary = model.info.vocabulary_tokens as usize;
         let first = match wanted {
             LogitsWanted::Last => end - 1,

@@ -3,6 +3,7 @@
 //! It deliberately knows neither pipes nor threads (that is [`crate::worker`]'s). Invariant: whatever a file holds,
 //! loading it ends in a model or in an error; nothing is read of a file whose model can't be run or doesn't fit.
 
+mod computes;
 mod evaluation;
 mod fit;
 mod footprint;
@@ -21,6 +22,7 @@ use crate::kv::PageStore;
 use crate::pulse::Pulse;
 use crate::scheduler::{Held, Limits, Pager, Scheduler, Snapshots, Stepped};
 use crate::timing::elapsed_ms;
+use computes::Computes;
 use engine_api::{EngineError, LoadOptions, LoadProgress, LoadedModel, MemoryUse, Row};
 use std::collections::HashMap;
 use std::path::Path;
@@ -32,7 +34,7 @@ use std::time::Instant;
 pub struct Model {
     info: LoadedModel,
     pub(crate) prompts: Arc<Prompts>,
-    decoder: Decoder,
+    computes: Computes,
     pub(crate) scheduler: Scheduler,
 }
 
@@ -70,11 +72,16 @@ impl Model {
             cancelled,
         };
         let decoder = Decoder::load(&checkpoint, &decoder_options, &mut on_progress)?;
+        let mut info = describe(&checkpoint, &decoder, &fitted);
+        let empty_state = decoder.empty_state();
+        let kind = fit::kv_type(fitted.plan.kv_type);
+        let computes = Computes::new(decoder, kind, fitted.budget_pages);
+        computes.device().clone_into(&mut info.device);
         let mut model = Self {
-            info: describe(&checkpoint, &decoder, &fitted),
-            scheduler: scheduler(&decoder, &fitted),
+            info,
+            scheduler: scheduler(computes.page_store(kind), &fitted, empty_state),
             prompts: Arc::new(prompts),
-            decoder,
+            computes,
         };
         model.warm_up(path)?;
         model.info.load_ms = elapsed_ms(start);
@@ -83,7 +90,12 @@ impl Model {
 
     /// Counts what it computes here from now on.
     pub fn count_on(&mut self, pulse: Pulse) {
-        self.decoder.count_on(pulse);
+        self.computes.count_on(pulse);
+    }
+
+    /// Whether the GPU that computed it has failed.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.computes.is_lost()
     }
 
     /// What it is.
@@ -95,17 +107,20 @@ impl Model {
     pub fn memory(&self) -> MemoryUse {
         let used = self.scheduler.context_used_tokens();
         MemoryUse {
-            weights_bytes: self.decoder.weights_bytes(),
+            weights_bytes: self.computes.weights_bytes(),
             kv_cache_bytes: self.scheduler.cache_bytes(),
-            scratch_bytes: self.decoder.scratch_bytes() + self.scheduler.scratch_bytes(),
+            scratch_bytes: self.computes.scratch_bytes() + self.scheduler.scratch_bytes(),
             context_used_tokens: u32::try_from(used).unwrap_or(u32::MAX),
         }
     }
 
     /// Forgets what ended generations left behind, and overwrites it.
-    pub fn forget_cache(&mut self) {
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] if a GPU could not overwrite it.
+    pub fn forget_cache(&mut self) -> Result<(), EngineError> {
         self.scheduler.forget_cache();
-        self.decoder.wipe_scratch();
+        self.computes.wipe(self.scheduler.store())
     }
 
     /// The logits after each of these tokens (`all`) or after the last of them, one for each entry of the vocabulary.
@@ -130,10 +145,12 @@ impl Model {
     /// Computes the scheduler's next step.
     pub(crate) fn step(&mut self, token_budget: usize) -> Result<Stepped, EngineError> {
         let Self {
-            scheduler, decoder, ..
+            scheduler,
+            computes,
+            ..
         } = self;
         scheduler.step(token_budget, |store, chunks, logits| {
-            let computed = decoder.step(store, chunks)?;
+            let computed = computes.step(store, chunks)?;
             logits.clear();
             logits.extend_from_slice(computed);
             Ok(())
@@ -154,8 +171,7 @@ impl Model {
                 reason: "it is damaged: its weights are no numbers".into(),
             });
         }
-        self.forget_cache();
-        Ok(())
+        self.forget_cache()
     }
 }
 
@@ -166,8 +182,11 @@ fn threads(options: &LoadOptions) -> usize {
         .map_or_else(cores, |threads| threads as usize)
 }
 
-fn scheduler(decoder: &Decoder, fitted: &Fitted) -> Scheduler {
-    let store = PageStore::new(decoder.page_shape(fit::kv_type(fitted.plan.kv_type)));
+fn scheduler(
+    store: PageStore,
+    fitted: &Fitted,
+    empty_state: Option<decoder::RecurrentState>,
+) -> Scheduler {
     let pager = Pager::new(store, fitted.budget_pages);
     let parallel = fitted.plan.parallel as usize;
     // The end of each prompt and of each answer, for all that run together.
@@ -176,7 +195,7 @@ fn scheduler(decoder: &Decoder, fitted: &Fitted) -> Scheduler {
         parallel,
         context_tokens: fitted.plan.context_tokens as usize,
     };
-    Scheduler::new(limits, Held::new(pager, snapshots), decoder.empty_state())
+    Scheduler::new(limits, Held::new(pager, snapshots), empty_state)
 }
 
 fn describe(checkpoint: &Checkpoint, decoder: &Decoder, fitted: &Fitted) -> LoadedModel {

@@ -14,7 +14,7 @@ use crate::model::{Evaluation, Kind, Model, Prepared};
 use crate::pulse::Pulse;
 use crate::scheduler::{SequenceId, Stepped};
 use engine_api::wire::Report;
-use engine_api::{EngineError, FinishReason, LoadOptions, Question, QuestionId};
+use engine_api::{EngineError, FinishReason, GPU_FAILED, LoadOptions, Question, QuestionId};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::mpsc;
@@ -181,7 +181,19 @@ impl Computing {
                 self.pace.measured(stepped.computed_tokens, start.elapsed());
                 self.follow(&stepped, start);
             }
-            Err(error) => self.fail(&error),
+            Err(error) => {
+                self.end_if_lost(&error);
+                self.fail(&error);
+            }
+        }
+    }
+
+    /// A GPU that failed computes nothing any more for this process: the app starts another one, and what was said so far
+    /// is kept there.
+    fn end_if_lost(&self, error: &EngineError) {
+        if self.model.as_ref().is_some_and(Model::is_lost) {
+            tracing::error!(%error, "this worker ends");
+            std::process::exit(GPU_FAILED);
         }
     }
 
@@ -256,7 +268,11 @@ impl Computing {
 
     fn forget_cache(&mut self) {
         if let Some(model) = &mut self.model {
-            model.forget_cache();
+            if let Err(error) = model.forget_cache() {
+                // Who does not hear that it is forgotten ends this worker, and then it is.
+                tracing::error!(%error, "the cache was not overwritten");
+                return self.end_if_lost(&error);
+            }
             self.memory.tell(model.memory(), &self.outbox);
         }
         self.outbox.send(&Report::Forgotten);

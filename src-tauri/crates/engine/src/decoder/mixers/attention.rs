@@ -12,18 +12,18 @@ use engine_api::EngineError;
 /// Its weights.
 #[derive(Debug, Clone)]
 pub struct Attention {
-    description: AttentionDescription,
+    pub(crate) description: AttentionDescription,
     embedding: usize,
-    query: Linear,
+    pub(crate) query: Linear,
     /// None where the cache of another layer is read.
-    key: Option<Linear>,
+    pub(crate) key: Option<Linear>,
     /// None where values are keys.
-    value: Option<Linear>,
-    output: Linear,
-    query_norm: Option<NormWeights>,
-    key_norm: Option<NormWeights>,
-    value_norm: Option<NormWeights>,
-    sinks: Option<Vec<f32>>,
+    pub(crate) value: Option<Linear>,
+    pub(crate) output: Linear,
+    pub(crate) query_norm: Option<NormWeights>,
+    pub(crate) key_norm: Option<NormWeights>,
+    pub(crate) value_norm: Option<NormWeights>,
+    pub(crate) sinks: Option<Vec<f32>>,
 }
 
 /// Widths of a row of queries (with gates), keys, values and results.

@@ -14,18 +14,18 @@ use std::sync::atomic::AtomicBool;
 const TOLERANCE: f32 = 1e-4;
 
 #[derive(serde::Deserialize)]
-struct Expected {
-    prompts: Vec<Vec<u32>>,
+pub(crate) struct Expected {
+    pub(crate) prompts: Vec<Vec<u32>>,
     /// How many of each prompt's last rows of logits are there.
-    kept: Vec<usize>,
-    greedy: Vec<u32>,
+    pub(crate) kept: Vec<usize>,
+    pub(crate) greedy: Vec<u32>,
 }
 
-pub(super) struct Fixture {
-    pub(super) name: String,
-    pub(super) checkpoint: Checkpoint,
-    expected: Expected,
-    logits: Vec<f32>,
+pub(crate) struct Fixture {
+    pub(crate) name: String,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) expected: Expected,
+    pub(crate) logits: Vec<f32>,
 }
 
 fn folder() -> PathBuf {
@@ -33,7 +33,7 @@ fn folder() -> PathBuf {
 }
 
 /// All of them, by name.
-pub(super) fn fixtures() -> Vec<Fixture> {
+pub(crate) fn fixtures() -> Vec<Fixture> {
     let folders = std::fs::read_dir(folder()).expect("the folder of models");
     let mut folders: Vec<PathBuf> = folders.flatten().map(|entry| entry.path()).collect();
     folders.sort();
@@ -71,7 +71,7 @@ fn fixture(folder: &Path) -> Fixture {
 }
 
 impl Fixture {
-    fn load(&self, context_tokens: usize) -> Decoder {
+    pub(crate) fn load(&self, context_tokens: usize) -> Decoder {
         let options = LoadOptions {
             context_tokens,
             threads: 2,
@@ -133,7 +133,7 @@ impl Fixture {
     }
 }
 
-fn difference(found: &[f32], expected: &[f32]) -> f32 {
+pub(crate) fn difference(found: &[f32], expected: &[f32]) -> f32 {
     let largest = expected
         .iter()
         .fold(0.0_f32, |largest, x| largest.max(x.abs()));
@@ -151,7 +151,7 @@ fn difference(found: &[f32], expected: &[f32]) -> f32 {
     worst / largest
 }
 
-fn likeliest(logits: &[f32]) -> u32 {
+pub(crate) fn likeliest(logits: &[f32]) -> u32 {
     let best = (0..).zip(logits).max_by(|(_, a), (_, b)| a.total_cmp(b));
     best.map_or(0, |(id, _)| id)
 }

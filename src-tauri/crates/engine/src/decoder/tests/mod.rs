@@ -1,7 +1,7 @@
 //! Properties of the decoder as a whole. That it computes what others compute is in the workspace's `tests/`.
 
 mod batched;
-mod conformance;
+pub(crate) mod conformance;
 mod hostile;
 mod noise;
 mod planned;

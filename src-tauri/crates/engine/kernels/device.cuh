@@ -1,0 +1,85 @@
+// What the kernels ask of the machine that they run on, and nothing else: thread numbers, shared memory, shuffles, the few
+// instructions without a name in C++. nvcc takes it for GPUs; any other C++ compiler takes `on-host/machine.h`, which runs
+// the same kernels on the CPU, thread by thread, and stops at what a GPU would do wrong in silence.
+//
+// Invariant: kernels use no other intrinsic, no library, no static shared memory and no atomic addition of floats, so that
+// what they give is the same at each run, to the bit.
+#pragma once
+#include <stdint.h>
+
+#ifdef __CUDACC__
+
+#define DEVICE __device__ __forceinline__
+#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+
+// Shared memory, as much as the launch asked for; begins on a 16-byte border.
+extern __shared__ uint4 shared_memory[];
+DEVICE float* shared_floats() { return reinterpret_cast<float*>(shared_memory); }
+
+// Waits for all threads of the block.
+DEVICE void block_barrier() { __syncthreads(); }
+// Another lane's value; all 32 take part.
+template <class T> DEVICE T lane_xor(T value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+template <class T> DEVICE T lane_at(T value, int lane) { return __shfl_sync(0xffffffffu, value, lane); }
+
+// sum + Σ a[i] · b[i] over four signed bytes.
+DEVICE int dot4(int a, int b, int sum) { return __dp4a(a, b, sum); }
+// Byte i of the result is byte `selector >> 4i & 7` of (a, b).
+DEVICE uint32_t pick_bytes(uint32_t a, uint32_t b, uint32_t selector) { return __byte_perm(a, b, selector); }
+
+// IEEE half precision, as bits.
+DEVICE float from_half(uint16_t bits) {
+    float value;
+    asm("{ .reg .b16 h; mov.b16 h, %1; cvt.f32.f16 %0, h; }" : "=f"(value) : "h"(bits));
+    return value;
+}
+DEVICE uint16_t to_half(float value) {
+    uint16_t bits;
+    asm("{ .reg .b16 h; cvt.rn.f16.f32 h, %1; mov.b16 %0, h; }" : "=h"(bits) : "f"(value));
+    return bits;
+}
+DEVICE float bits_to_float(uint32_t bits) { return __uint_as_float(bits); }
+DEVICE float round_even(float value) { return rintf(value); }
+
+// 4, 8 or 16 bytes at once from memory that no kernel of this launch writes; the address must be a multiple of their number.
+struct Quad { uint32_t word[4]; };
+struct Pair { uint32_t word[2]; };
+DEVICE Quad load16(const void* from) {
+    const uint4 all = __ldg(static_cast<const uint4*>(from));
+    return {{all.x, all.y, all.z, all.w}};
+}
+DEVICE Pair load8(const void* from) {
+    const uint2 all = __ldg(static_cast<const uint2*>(from));
+    return {{all.x, all.y}};
+}
+DEVICE uint32_t load4(const void* from) { return __ldg(static_cast<const uint32_t*>(from)); }
+DEVICE uint16_t load2(const void* from) { return __ldg(static_cast<const uint16_t*>(from)); }
+DEVICE uint8_t load1(const void* from) { return __ldg(static_cast<const uint8_t*>(from)); }
+
+#else
+#include "on-host/machine.h"
+#endif
+
+constexpr int LANES = 32;
+
+DEVICE int lane() { return static_cast<int>(threadIdx.x % LANES); }
+DEVICE int warp() { return static_cast<int>(threadIdx.x / LANES); }
+
+// Over the 32 lanes, the same in each. The order of additions is that of the tree, always.
+DEVICE float warp_sum(float value) {
+    for (int mask = LANES / 2; mask > 0; mask /= 2) value += lane_xor(value, mask);
+    return value;
+}
+DEVICE float warp_max(float value) {
+    for (int mask = LANES / 2; mask > 0; mask /= 2) value = fmaxf(value, lane_xor(value, mask));
+    return value;
+}
+// Over all threads of the block (a multiple of 32, at most 1024), the same in each. `room` is 32 floats of shared memory,
+// which may be used again after the next barrier.
+DEVICE float block_sum(float value, float* room) {
+    value = warp_sum(value);
+    if (lane() == 0) room[warp()] = value;
+    block_barrier();
+    const int warps = static_cast<int>(blockDim.x) / LANES;
+    return warp_sum(lane() < warps ? room[lane()] : 0.0f);
+}

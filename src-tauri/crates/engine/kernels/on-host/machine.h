@@ -1,0 +1,94 @@
+// A GPU for tests: runs kernels on the CPU as GPUs do, a block after the other, each thread on a stack of its own.
+//
+// It is there to be strict, not fast. What a GPU does wrong in silence ends here with a message: a barrier or a shuffle that
+// not all threads reach, an address that is not on its border, a byte read before or behind a buffer (every buffer ends at a
+// page that can't be touched). Shared memory begins as NaNs. Threads take turns in an order that the launch names, so that a
+// missing barrier shows as a result that depends on it.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+struct Index3 { unsigned x, y, z; };
+extern Index3 threadIdx, blockIdx, blockDim, gridDim;
+
+#define DEVICE inline
+#define __restrict__ __restrict
+
+namespace on_host {
+// Stops the launch with these words; does not return.
+[[noreturn]] void fail(const char* words);
+unsigned char* shared_memory();
+void block_barrier();
+// Hands in eight bytes, waits for the warp, and takes what `lane` handed in.
+uint64_t exchange(uint64_t value, int lane);
+
+using Call = void (*)(void** parameters);
+struct Registered { Registered(const char* name, Call call); };
+
+template <class... A> struct Caller;
+template <class... A> struct Caller<void(A...)> {
+    template <void (*Kernel)(A...), int... I> struct With;
+};
+template <int... I> struct Numbers {};
+template <int N, int... I> struct Count : Count<N - 1, N - 1, I...> {};
+template <int... I> struct Count<0, I...> { using Type = Numbers<I...>; };
+template <class... A, int... I> void call(void (*kernel)(A...), void** parameters, Numbers<I...>) {
+    kernel(*static_cast<A*>(parameters[I])...);
+}
+template <class... A> void call(void (*kernel)(A...), void** parameters) {
+    call(kernel, parameters, typename Count<sizeof...(A)>::Type());
+}
+template <class T> const T& on_border(const void* from) {
+    if (reinterpret_cast<uintptr_t>(from) % sizeof(T) != 0) fail("a load from an address that is not on its border");
+    return *static_cast<const T*>(from);
+}
+}  // namespace on_host
+
+#define KERNEL(threads) static void
+
+inline float* shared_floats() { return reinterpret_cast<float*>(on_host::shared_memory()); }
+inline void block_barrier() { on_host::block_barrier(); }
+inline int this_lane() { return static_cast<int>(threadIdx.x % 32); }
+template <class T> T lane_at(T value, int lane) {
+    static_assert(sizeof(T) <= 8, "a shuffle moves at most eight bytes");
+    uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof(T));
+    bits = on_host::exchange(bits, lane);
+    std::memcpy(&value, &bits, sizeof(T));
+    return value;
+}
+template <class T> T lane_xor(T value, int mask) { return lane_at(value, this_lane() ^ mask); }
+
+inline int dot4(int a, int b, int sum) {
+    for (int at = 0; at < 32; at += 8) sum += static_cast<int8_t>(a >> at) * static_cast<int8_t>(b >> at);
+    return sum;
+}
+inline uint32_t pick_bytes(uint32_t a, uint32_t b, uint32_t selector) {
+    const uint64_t both = static_cast<uint64_t>(b) << 32 | a;
+    uint32_t picked = 0;
+    for (int at = 0; at < 4; ++at) picked |= (both >> 8 * (selector >> 4 * at & 7) & 255) << 8 * at;
+    return picked;
+}
+inline float bits_to_float(uint32_t bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+inline float round_even(float value) { return nearbyintf(value); }
+float from_half(uint16_t bits);
+uint16_t to_half(float value);
+
+struct Quad { uint32_t word[4]; };
+struct Pair { uint32_t word[2]; };
+struct alignas(16) Sixteen { Quad all; };
+struct alignas(8) Eight { Pair all; };
+inline Quad load16(const void* from) { return on_host::on_border<Sixteen>(from).all; }
+inline Pair load8(const void* from) { return on_host::on_border<Eight>(from).all; }
+inline uint32_t load4(const void* from) { return on_host::on_border<uint32_t>(from); }
+inline uint16_t load2(const void* from) { return on_host::on_border<uint16_t>(from); }
+inline uint8_t load1(const void* from) { return on_host::on_border<uint8_t>(from); }
+
+// Makes a kernel known by its name.
+#define KNOWN(kernel) \
+    static const on_host::Registered known_##kernel(#kernel, [](void** parameters) { on_host::call(kernel, parameters); })

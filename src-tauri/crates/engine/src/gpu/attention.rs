@@ -1,0 +1,290 @@
+//! Attention of a few rows: turns, the KV cache and the softmax over it.
+//!
+//! Pages lie on the device for each attention layer apart, keys and values apart, `[page][kv_head][position][dim]`
+//! (`kernels/attention.cu`). A sequence's pages are named by a row of a table that lies there too, so that a step's launches
+//! are the same whatever the sequences hold.
+
+use super::device::{Argument, Buffer, Device, DeviceError, Shape};
+use super::matrix::small;
+use crate::cpu::AttentionSpec;
+use crate::decoder::description::RopeStyle;
+use crate::kv::{Change, KvType, LayerKv, PAGE_TOKENS};
+
+/// Pages that one block looks at: `SPLIT_PAGES` of the kernel.
+const SPLIT_PAGES: usize = 8;
+const LOOK_THREADS: u32 = 128;
+const JOIN_THREADS: u32 = 256;
+const LANES: usize = 32;
+
+/// Keys and values of one layer, of all pages.
+#[derive(Debug, Clone)]
+pub struct LayerPages {
+    keys: Buffer,
+    values: Buffer,
+    sizes: LayerKv,
+    kind: KvType,
+}
+
+impl LayerPages {
+    /// Room for so many pages.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn room(
+        device: &Device,
+        sizes: LayerKv,
+        kind: KvType,
+        pages: usize,
+    ) -> Result<Self, DeviceError> {
+        let bytes = |dim: usize| pages * sizes.kv_heads * PAGE_TOKENS * kind.bytes(dim);
+        Ok(Self {
+            keys: device.zeroed(bytes(sizes.key_dim))?,
+            values: device.zeroed(bytes(sizes.value_dim))?,
+            sizes,
+            kind,
+        })
+    }
+
+    /// Where they lie.
+    #[cfg(test)]
+    pub(super) fn buffers(&self) -> [&Buffer; 2] {
+        [&self.keys, &self.values]
+    }
+
+    fn page_bytes(&self) -> [(&Buffer, usize); 2] {
+        let bytes = |dim: usize| self.sizes.kv_heads * PAGE_TOKENS * self.kind.bytes(dim);
+        let LayerKv {
+            key_dim, value_dim, ..
+        } = self.sizes;
+        [
+            (&self.keys, bytes(key_dim)),
+            (&self.values, bytes(value_dim)),
+        ]
+    }
+
+    /// Does what the names' keeper wants done.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// For a page that there is no room for.
+    pub fn change(&self, device: &Device, change: Change) -> Result<(), DeviceError> {
+        for (buffer, bytes) in self.page_bytes() {
+            match change {
+                Change::Copy(from, to) if from == to => {}
+                Change::Copy(from, to) => {
+                    device.copy(
+                        buffer,
+                        from.0 as usize * bytes,
+                        to.0 as usize * bytes,
+                        bytes,
+                    )?;
+                }
+                Change::Wipe(page) => device.clear(buffer, page.0 as usize * bytes, bytes)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn suffix(&self) -> &'static str {
+        match self.kind {
+            KvType::F32 => "f32",
+            KvType::F16 => "f16",
+            KvType::Q8_0 => "q8_0",
+        }
+    }
+}
+
+/// Where the rows of a step stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// How many.
+    pub count: usize,
+    /// Each row's position in its sequence: `[rows]`.
+    pub positions: &'a Buffer,
+    /// Where it is kept: page · 32 + position in the page, `[rows]`.
+    pub slots: &'a Buffer,
+    /// Each row's sequence: `[rows]`.
+    pub sequences: &'a Buffer,
+    /// Names of the sequences' pages: `[sequences, table]`.
+    pub pages: &'a Buffer,
+    /// Names in a row of the table, of which any may be looked at.
+    pub table: usize,
+}
+
+/// How queries and keys are changed before they meet.
+#[derive(Debug, Clone, Copy)]
+pub struct Placing<'a> {
+    /// Weights of an RMS norm over each query's head.
+    pub query_norm: Option<&'a Buffer>,
+    /// Of each key's head.
+    pub key_norm: Option<&'a Buffer>,
+    /// The norms' ε.
+    pub epsilon: f32,
+    /// Cosines and sines of all rows, `[rows, dims / 2, 2]`, how many elements turn, and which together.
+    pub turns: Option<(&'a Buffer, usize, RopeStyle)>,
+}
+
+/// Norms and turns queries in place, and writes keys and values where they are kept, in one launch.
+/// Shapes: queries `[rows, heads, key_dim]`, keys `[rows, kv_heads, key_dim]`, values `[rows, kv_heads, value_dim]`.
+///
+/// # Errors
+/// [`DeviceError`].
+///
+/// # Panics
+/// When a buffer is too small or a head has more than 1,024 elements.
+pub fn place(
+    device: &Device,
+    pages: &LayerPages,
+    heads: usize,
+    placing: &Placing,
+    rows: &Rows,
+    [queries, keys, values]: [&Buffer; 3],
+) -> Result<(), DeviceError> {
+    let LayerKv {
+        kv_heads,
+        key_dim,
+        value_dim,
+    } = pages.sizes;
+    let holds = |buffer: &Buffer, width: usize| buffer.bytes() >= rows.count * width * 4;
+    assert!(holds(queries, heads * key_dim) && holds(keys, kv_heads * key_dim));
+    assert!(holds(values, kv_heads * value_dim) && holds(rows.slots, 1));
+    let block = key_dim.max(value_dim).next_multiple_of(LANES);
+    assert!(block <= 1024);
+    let turned = placing.turns.map_or(0, |(_, dims, _)| dims);
+    let interleaved = placing
+        .turns
+        .is_some_and(|(_, _, style)| style == RopeStyle::Interleaved);
+    let turns = placing.turns.map(|(turns, ..)| turns);
+    assert!(turned <= key_dim && turns.is_none_or(|turns| holds(turns, turned)));
+    let shape = Shape {
+        grid: [small(rows.count), small(heads + 2 * kv_heads), 1],
+        block: small(block),
+        shared_bytes: (LANES + key_dim) * 4,
+    };
+    let arguments = [
+        Argument::Buffer(queries),
+        Argument::Buffer(keys),
+        Argument::Buffer(values),
+        Argument::optional(placing.query_norm),
+        Argument::optional(placing.key_norm),
+        Argument::Float(placing.epsilon),
+        Argument::optional(turns),
+        Argument::Number(small(turned)),
+        Argument::Number(u32::from(interleaved)),
+        Argument::Buffer(rows.slots),
+        Argument::Buffer(&pages.keys),
+        Argument::Buffer(&pages.values),
+        Argument::Number(small(heads)),
+        Argument::Number(small(kv_heads)),
+        Argument::Number(small(key_dim)),
+        Argument::Number(small(value_dim)),
+    ];
+    device.launch(&format!("place_{}", pages.suffix()), shape, &arguments)
+}
+
+/// Room for what blocks find before it is joined.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Largest score and sum of shares: `[splits, rows, heads, 2]`.
+    scores: Buffer,
+    /// `[splits, rows, heads, value_dim]`.
+    sums: Buffer,
+    splits: usize,
+}
+
+impl Found {
+    /// For steps of so many rows over sequences of up to `pages` pages.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn room(
+        device: &Device,
+        spec: &AttentionSpec,
+        rows: usize,
+        pages: usize,
+    ) -> Result<Self, DeviceError> {
+        let splits = pages.div_ceil(SPLIT_PAGES).max(1);
+        let places = splits * rows * spec.heads;
+        Ok(Self {
+            scores: device.zeroed(places * 8)?,
+            sums: device.zeroed(places * spec.value_dim * 4)?,
+            splits,
+        })
+    }
+}
+
+/// What a layer attends with.
+#[derive(Debug, Clone, Copy)]
+pub struct Attending<'a> {
+    /// What is computed; its own `sinks` lie with the processor and are not looked at.
+    pub spec: &'a AttentionSpec<'a>,
+    /// For each head one more score, which has no value: `[heads]`.
+    pub sinks: Option<&'a Buffer>,
+    /// What has been kept.
+    pub pages: &'a LayerPages,
+}
+
+/// Softmax attention of each row over what its sequence has kept, up to its own position. `queries` `[rows, heads, key_dim]`,
+/// `out` `[rows, heads, value_dim]`.
+///
+/// # Errors
+/// [`DeviceError`].
+///
+/// # Panics
+/// When a buffer is too small, or `found` has less room than the table has names.
+pub fn attend(
+    device: &Device,
+    Attending { spec, sinks, pages }: Attending,
+    rows: &Rows,
+    queries: &Buffer,
+    found: &Found,
+    out: &Buffer,
+) -> Result<(), DeviceError> {
+    let shared = spec.heads / spec.kv_heads;
+    let holds = |buffer: &Buffer, width: usize| buffer.bytes() >= rows.count * width * 4;
+    assert!(holds(queries, spec.heads * spec.key_dim) && holds(out, spec.heads * spec.value_dim));
+    assert!(found.splits * SPLIT_PAGES >= rows.table && holds(rows.positions, 1));
+    assert!(found.scores.bytes() >= found.splits * rows.count * spec.heads * 8);
+    assert!(!spec.values_in_keys && spec.key_dim == pages.sizes.key_dim);
+    let shape = Shape {
+        grid: [small(found.splits), small(spec.kv_heads), small(rows.count)],
+        block: LOOK_THREADS,
+        shared_bytes: shared * (spec.key_dim + PAGE_TOKENS + 3 + spec.value_dim) * 4,
+    };
+    let arguments = [
+        Argument::Buffer(queries),
+        Argument::Buffer(&pages.keys),
+        Argument::Buffer(&pages.values),
+        Argument::Buffer(rows.pages),
+        Argument::Number(small(rows.table)),
+        Argument::Buffer(rows.sequences),
+        Argument::Buffer(rows.positions),
+        Argument::Float(spec.scale),
+        Argument::Float(spec.softcap.unwrap_or(0.0)),
+        Argument::Number(small(spec.window.unwrap_or(0))),
+        Argument::Number(small(spec.heads)),
+        Argument::Number(small(spec.kv_heads)),
+        Argument::Number(small(spec.key_dim)),
+        Argument::Number(small(spec.value_dim)),
+        Argument::Buffer(&found.scores),
+        Argument::Buffer(&found.sums),
+    ];
+    device.launch(&format!("look_{}", pages.suffix()), shape, &arguments)?;
+    let shape = Shape {
+        grid: [small(rows.count * spec.heads), 1, 1],
+        block: JOIN_THREADS,
+        shared_bytes: 0,
+    };
+    let arguments = [
+        Argument::Buffer(&found.scores),
+        Argument::Buffer(&found.sums),
+        Argument::optional(sinks),
+        Argument::Number(small(found.splits)),
+        Argument::Number(small(spec.heads)),
+        Argument::Number(small(spec.value_dim)),
+        Argument::Buffer(out),
+    ];
+    device.launch("join", shape, &arguments)
+}

@@ -1,0 +1,148 @@
+//! The decoder on the device: what [`crate::decoder`] computes, by the kernels of this folder.
+//!
+//! It is made of the same weights and the same description, and refuses in words what no kernel knows yet, so that the
+//! processor can take it. `weights.rs` brings weights there, `room.rs` is the buffers of a step, `step.rs` the step.
+//! Invariant, as the processor's: what a sequence gets does not depend on what else is in the step, to the bit.
+
+mod room;
+mod step;
+mod weights;
+
+use super::attention::LayerPages;
+use super::device::{Buffer, Device, DeviceError};
+use super::matrix::DeviceMatrix;
+use crate::decoder::Decoder as OnProcessor;
+use crate::decoder::Description;
+use crate::decoder::rope::Rope;
+use crate::kv::{Change, KvType};
+use room::Room;
+use weights::{Layer, Linear, Norm};
+
+/// Why a model is not computed on the device.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refused {
+    /// No kernel knows something of it.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The device said no.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
+
+/// A model on the device.
+#[derive(Debug)]
+pub struct Decoder {
+    device: Device,
+    description: Description,
+    embedding: DeviceMatrix,
+    layers: Vec<Layer>,
+    ropes: Vec<Rope>,
+    output_norm: Norm,
+    output: Linear,
+    /// One for each layer: what it keeps of all pages.
+    pages: Vec<LayerPages>,
+    page_count: usize,
+    room: Option<Room>,
+}
+
+impl Decoder {
+    /// Brings a model there, with room for so many pages of keys and values.
+    ///
+    /// # Errors
+    /// [`Refused`]; whatever was brought is given back.
+    pub fn bring(
+        device: &Device,
+        model: &OnProcessor,
+        kind: KvType,
+        page_count: usize,
+    ) -> Result<Self, Refused> {
+        let (description, weights) = (model.description(), model.weights());
+        if let Some(reason) = weights::refusal(description) {
+            return Err(Refused::Unsupported(reason));
+        }
+        let layers = weights.layers.iter();
+        let shape = model.page_shape(kind);
+        let pages = shape.layers.iter();
+        let pages = pages.map(|sizes| LayerPages::room(device, *sizes, kind, page_count));
+        Ok(Self {
+            embedding: weights::bring_matrix(device, &weights.embedding)?,
+            layers: layers
+                .map(|layer| Layer::bring(device, layer))
+                .collect::<Result<_, _>>()?,
+            ropes: weights.ropes.clone(),
+            output_norm: Norm::bring(device, &weights.output_norm)?,
+            output: Linear::bring(device, &weights.output)?,
+            pages: pages.collect::<Result<_, _>>()?,
+            page_count,
+            room: None,
+            device: device.clone(),
+            description: description.clone(),
+        })
+    }
+
+    /// Does what the pages' keeper wants done, and waits until it is.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn change(&self, changes: &[Change]) -> Result<(), DeviceError> {
+        self.queue(changes)?;
+        self.device.wait()
+    }
+
+    fn queue(&self, changes: &[Change]) -> Result<(), DeviceError> {
+        for change in changes {
+            for pages in &self.pages {
+                pages.change(&self.device, *change)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the buffers that its largest step so far has left.
+    pub fn scratch_bytes(&self) -> u64 {
+        self.room.as_ref().map_or(0, |room| room.bytes() as u64)
+    }
+
+    /// Overwrites what the last step left in its buffers.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn wipe_scratch(&mut self) -> Result<(), DeviceError> {
+        let Some(room) = &self.room else {
+            return Ok(());
+        };
+        for buffer in room.buffers() {
+            self.device.clear(buffer, 0, buffer.bytes())?;
+        }
+        self.device.wait()
+    }
+
+    /// Whether all pages and buffers hold zeros.
+    #[cfg(test)]
+    pub(crate) fn holds_nothing(&self) -> Result<bool, DeviceError> {
+        let room = self.room.iter().flat_map(Room::buffers);
+        let pages = self.pages.iter().flat_map(LayerPages::buffers);
+        for buffer in room.chain(pages) {
+            let mut bytes = vec![1; buffer.bytes()];
+            self.device.read(buffer, 0, &mut bytes)?;
+            if bytes.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What it computes.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+}
+
+/// A number of rows as kernels read it.
+fn upload_numbers(device: &Device, numbers: &[usize]) -> Result<Buffer, DeviceError> {
+    let numbers: Vec<u32> = numbers
+        .iter()
+        .map(|one| super::matrix::small(*one))
+        .collect();
+    device.upload(&numbers)
+}

@@ -1,0 +1,345 @@
+//! Memory of the device and launches of kernels.
+//!
+//! Everything goes through one queue, in the order in which it was asked for; only [`Device::read`] waits. Invariant: a
+//! buffer is given back when its last handle goes, and what was launched before still finds it.
+
+#[cfg(feature = "cuda")]
+use super::driver::{Allocation, Driver, Facts, Unfit};
+use std::sync::Arc;
+
+/// What the device said no to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// It has no room.
+    #[error("the GPU has no room for {bytes} bytes more")]
+    OutOfMemory {
+        /// Asked for.
+        bytes: usize,
+    },
+    /// A kernel or the driver failed; nothing on the device can be trusted any more.
+    #[error("the GPU failed: {0}")]
+    Failed(String),
+}
+
+/// A device.
+#[derive(Debug, Clone)]
+pub struct Device(Backend);
+
+#[derive(Debug, Clone)]
+enum Backend {
+    /// NVIDIA's driver.
+    #[cfg(feature = "cuda")]
+    Driver(Arc<Driver>),
+    /// The kernels on this machine's processor; `order` is whose turn it is (see `on_host::Launch`).
+    #[cfg(test)]
+    OnHost { order: u32 },
+}
+
+/// Bytes on a device. A handle: clones are the same bytes.
+#[derive(Debug, Clone)]
+pub struct Buffer {
+    memory: Memory,
+    bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Memory {
+    #[cfg(feature = "cuda")]
+    Driver(Arc<Allocation>),
+    #[cfg(test)]
+    OnHost(Arc<on_host::Memory>),
+}
+
+/// An argument of a kernel.
+#[derive(Debug, Clone, Copy)]
+pub enum Argument<'a> {
+    /// A buffer, from its first byte.
+    Buffer(&'a Buffer),
+    /// A null pointer.
+    Null,
+    /// `uint32_t`.
+    Number(u32),
+    /// `uint64_t`.
+    Long(u64),
+    /// `float`.
+    Float(f32),
+}
+
+impl<'a> Argument<'a> {
+    /// A buffer, or a null pointer.
+    pub fn optional(buffer: Option<&'a Buffer>) -> Self {
+        buffer.map_or(Self::Null, Self::Buffer)
+    }
+
+    /// In the low bytes of eight, as a launch takes it.
+    fn bits(self) -> u64 {
+        match self {
+            Self::Buffer(buffer) => buffer.address(),
+            Self::Null => 0,
+            Self::Number(number) => number.into(),
+            Self::Long(number) => number,
+            Self::Float(number) => number.to_bits().into(),
+        }
+    }
+}
+
+/// How many threads compute.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Blocks.
+    pub grid: [u32; 3],
+    /// Threads of a block.
+    pub block: u32,
+    /// Bytes of shared memory of a block.
+    pub shared_bytes: usize,
+}
+
+impl Buffer {
+    /// How many bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn address(&self) -> u64 {
+        match &self.memory {
+            #[cfg(feature = "cuda")]
+            Memory::Driver(memory) => memory.address(),
+            #[cfg(test)]
+            Memory::OnHost(memory) => memory.address(),
+        }
+    }
+}
+
+impl Device {
+    /// The machine's first GPU.
+    ///
+    /// # Errors
+    /// [`Unfit`], in words for a person.
+    #[cfg(feature = "cuda")]
+    pub fn open() -> Result<Self, Unfit> {
+        Driver::open().map(|driver| Self(Backend::Driver(driver)))
+    }
+
+    /// What the driver says of it.
+    #[cfg(feature = "cuda")]
+    pub fn facts(&self) -> Option<&Facts> {
+        match &self.0 {
+            Backend::Driver(driver) => Some(driver.facts()),
+            #[cfg(test)]
+            Backend::OnHost { .. } => None,
+        }
+    }
+
+    /// The kernels on this machine's processor, threads taking turns in this order.
+    #[cfg(test)]
+    pub(crate) fn on_host(order: u32) -> Self {
+        Self(Backend::OnHost { order })
+    }
+
+    /// Room for so many bytes, zeroed.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn zeroed(&self, bytes: usize) -> Result<Buffer, DeviceError> {
+        let memory = match &self.0 {
+            #[cfg(feature = "cuda")]
+            Backend::Driver(driver) => Memory::Driver(Arc::new(driver.zeroed(bytes)?)),
+            #[cfg(test)]
+            Backend::OnHost { .. } => Memory::OnHost(Arc::new(on_host::Memory::zeroed(bytes))),
+        };
+        Ok(Buffer { memory, bytes })
+    }
+
+    /// Writes bytes at an offset.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// When they don't fit.
+    pub fn write(&self, to: &Buffer, offset: usize, bytes: &[u8]) -> Result<(), DeviceError> {
+        assert!(offset + bytes.len() <= to.bytes);
+        match (&self.0, &to.memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Driver(driver), Memory::Driver(memory)) => {
+                driver.write(memory, offset, bytes)
+            }
+            #[cfg(test)]
+            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+                memory.write(offset, bytes);
+                Ok(())
+            }
+            #[cfg(all(test, feature = "cuda"))]
+            _ => Err(DeviceError::Failed("another device's buffer".into())),
+        }
+    }
+
+    /// Waits for all that was launched, and reads bytes from an offset.
+    ///
+    /// # Errors
+    /// [`DeviceError`], also of what was launched before.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn read(&self, from: &Buffer, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
+        assert!(offset + bytes.len() <= from.bytes);
+        match (&self.0, &from.memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Driver(driver), Memory::Driver(memory)) => driver.read(memory, offset, bytes),
+            #[cfg(test)]
+            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+                memory.read(offset, bytes);
+                Ok(())
+            }
+            #[cfg(all(test, feature = "cuda"))]
+            _ => Err(DeviceError::Failed("another device's buffer".into())),
+        }
+    }
+
+    /// Copies bytes within a buffer; the two runs don't overlap.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn copy(
+        &self,
+        buffer: &Buffer,
+        from: usize,
+        to: usize,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        assert!(
+            from + bytes <= buffer.bytes
+                && to + bytes <= buffer.bytes
+                && from.abs_diff(to) >= bytes
+        );
+        match (&self.0, &buffer.memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Driver(driver), Memory::Driver(memory)) => {
+                driver.copy(memory, from, to, bytes)
+            }
+            #[cfg(test)]
+            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+                let mut copied = vec![0; bytes];
+                memory.read(from, &mut copied);
+                memory.write(to, &copied);
+                Ok(())
+            }
+            #[cfg(all(test, feature = "cuda"))]
+            _ => Err(DeviceError::Failed("another device's buffer".into())),
+        }
+    }
+
+    /// Overwrites bytes with zeros.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn clear(&self, buffer: &Buffer, from: usize, bytes: usize) -> Result<(), DeviceError> {
+        assert!(from + bytes <= buffer.bytes);
+        match (&self.0, &buffer.memory) {
+            #[cfg(feature = "cuda")]
+            (Backend::Driver(driver), Memory::Driver(memory)) => driver.clear(memory, from, bytes),
+            #[cfg(test)]
+            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+                memory.write(from, &vec![0; bytes]);
+                Ok(())
+            }
+            #[cfg(all(test, feature = "cuda"))]
+            _ => Err(DeviceError::Failed("another device's buffer".into())),
+        }
+    }
+
+    /// Waits for all that was launched.
+    ///
+    /// # Errors
+    /// [`DeviceError`] of any of it.
+    pub fn wait(&self) -> Result<(), DeviceError> {
+        match &self.0 {
+            #[cfg(feature = "cuda")]
+            Backend::Driver(driver) => driver.wait(),
+            #[cfg(test)]
+            Backend::OnHost { .. } => Ok(()),
+        }
+    }
+
+    /// These numbers in a buffer of their own.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn upload<N: Number>(&self, numbers: &[N]) -> Result<Buffer, DeviceError> {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.bytes()).collect();
+        let buffer = self.zeroed(bytes.len())?;
+        self.write(&buffer, 0, &bytes)?;
+        Ok(buffer)
+    }
+
+    /// All of a buffer of floats.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn floats(&self, from: &Buffer) -> Result<Vec<f32>, DeviceError> {
+        let mut bytes = vec![0; from.bytes];
+        self.read(from, 0, &mut bytes)?;
+        let floats = bytes.as_chunks().0.iter();
+        Ok(floats.map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+
+    /// Launches a kernel. Only the functions of this module do: they know what each takes.
+    pub(super) fn launch(
+        &self,
+        kernel: &str,
+        shape: Shape,
+        arguments: &[Argument],
+    ) -> Result<(), DeviceError> {
+        let mut bits: Vec<u64> = arguments.iter().map(|argument| argument.bits()).collect();
+        match &self.0 {
+            #[cfg(feature = "cuda")]
+            Backend::Driver(driver) => driver.launch(kernel, shape, &mut bits),
+            #[cfg(test)]
+            Backend::OnHost { order } => on_host_launch(kernel, shape, *order, &mut bits),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(unsafe_code, reason = "a launch trusts its arguments, as on a GPU")]
+fn on_host_launch(
+    kernel: &str,
+    shape: Shape,
+    order: u32,
+    arguments: &mut [u64],
+) -> Result<(), DeviceError> {
+    let kernel = on_host::name(kernel);
+    let launch = on_host::Launch {
+        kernel: &kernel,
+        grid: shape.grid,
+        block: shape.block,
+        shared_bytes: shape.shared_bytes,
+        order,
+    };
+    // SAFETY: the functions of this module pass what their kernels take, over buffers that they hold.
+    unsafe { on_host::launch(&launch, arguments) }.map_err(DeviceError::Failed)
+}
+
+/// Numbers that kernels read.
+pub trait Number: Copy {
+    /// As they lie in memory.
+    fn bytes(self) -> Vec<u8>;
+}
+
+impl Number for f32 {
+    fn bytes(self) -> Vec<u8> {
+        self.to_le_bytes().to_vec()
+    }
+}
+
+impl Number for u32 {
+    fn bytes(self) -> Vec<u8> {
+        self.to_le_bytes().to_vec()
+    }
+}

@@ -1,0 +1,313 @@
+//! Keys and values into their pages, and the softmax over them, against the CPU's kernels on the same numbers.
+
+use super::super::attention::{Attending, Found, LayerPages, Placing, Rows, attend, place};
+use super::super::device::Device;
+use super::{in_each_order, noise};
+use crate::cpu::{self, AttentionSpec, Pool, Sequence};
+use crate::decoder::description::RopeStyle;
+use crate::kv::{KvType, LayerKv, PAGE_TOKENS, PageId, PageShape, PageStore};
+
+/// What is computed: sizes, and how far the sequences have come.
+#[derive(Debug, Clone)]
+struct Case {
+    spec: AttentionSpec<'static>,
+    kind: KvType,
+    /// Positions that each sequence holds before its one row.
+    before: Vec<usize>,
+}
+
+const SINKS: [f32; 8] = [0.5, -1.0, 3.0, 0.0, 7.0, -7.0, 0.1, 0.2];
+
+fn case(heads: usize, kv_heads: usize, dim: usize, kind: KvType, before: &[usize]) -> Case {
+    Case {
+        spec: AttentionSpec {
+            heads,
+            kv_heads,
+            key_dim: dim,
+            value_dim: dim,
+            scale: 0.3,
+            softcap: None,
+            window: None,
+            sinks: None,
+            values_in_keys: false,
+        },
+        kind,
+        before: before.to_vec(),
+    }
+}
+
+impl Case {
+    fn sizes(&self) -> LayerKv {
+        LayerKv {
+            kv_heads: self.spec.kv_heads,
+            key_dim: self.spec.key_dim,
+            value_dim: self.spec.value_dim,
+        }
+    }
+
+    /// Names in a row of the table.
+    fn table(&self) -> usize {
+        self.before
+            .iter()
+            .max()
+            .map_or(1, |most| most / PAGE_TOKENS + 1)
+    }
+
+    /// Page `at` of a sequence: they lie the other way round, as they never do by chance.
+    fn page(&self, sequence: usize, at: usize) -> u32 {
+        let all = self.before.len() * self.table();
+        u32::try_from(all - 1 - (sequence * self.table() + at)).expect("small")
+    }
+
+    /// Keys or values of a position of a sequence.
+    fn kept(sequence: usize, position: usize, width: usize, seed: u64) -> Vec<f32> {
+        noise(width, seed + (sequence * 10_000 + position) as u64)
+    }
+
+    fn queries(&self) -> Vec<f32> {
+        noise(self.before.len() * self.spec.heads * self.spec.key_dim, 77)
+    }
+}
+
+/// The CPU's result.
+fn expected(case: &Case) -> Vec<f32> {
+    let spec = &case.spec;
+    let shape = PageShape {
+        kv_type: case.kind,
+        layers: vec![case.sizes()],
+    };
+    let mut store = PageStore::new(shape);
+    let names: Vec<Vec<PageId>> = case
+        .before
+        .iter()
+        .map(|before| (0..=before / PAGE_TOKENS).map(|_| store.grow()).collect())
+        .collect();
+    for (sequence, names) in names.iter().enumerate() {
+        let count = case.before[sequence] + 1;
+        let all = |width: usize, seed: u64| -> Vec<f32> {
+            let one = |position| Case::kept(sequence, position, width, seed);
+            (0..count).flat_map(one).collect()
+        };
+        let rows = Sequence {
+            pages: names,
+            start: 0,
+            count,
+        };
+        let keys = all(spec.kv_heads * spec.key_dim, 1);
+        let values = all(spec.kv_heads * spec.value_dim, 500_000);
+        cpu::write_kv(&mut store, 0, &[rows], &keys, &values);
+    }
+    let sequences: Vec<Sequence> = names
+        .iter()
+        .zip(&case.before)
+        .map(|(pages, before)| Sequence {
+            pages,
+            start: *before,
+            count: 1,
+        })
+        .collect();
+    let mut out = vec![0.0; case.before.len() * spec.heads * spec.value_dim];
+    let pool = Pool::new(1);
+    cpu::attention(
+        &pool,
+        spec,
+        &store,
+        0,
+        &case.queries(),
+        &sequences,
+        &mut out,
+    );
+    out
+}
+
+/// The device's: each position is written by `place`, the last by the step itself.
+fn found(device: &Device, case: &Case) -> Vec<f32> {
+    let spec = &case.spec;
+    let all_pages = case.before.len() * case.table();
+    let pages = LayerPages::room(device, case.sizes(), case.kind, all_pages).expect("room");
+    let queries = device.upload(&case.queries()).expect("room");
+    let unused = device.upload(&case.queries()).expect("room");
+    let names: Vec<u32> = (0..case.before.len())
+        .flat_map(|sequence| (0..case.table()).map(move |at| (sequence, at)))
+        .map(|(sequence, at)| case.page(sequence, at))
+        .collect();
+    let names = device.upload(&names).expect("room");
+    let small = |size: usize| u32::try_from(size).expect("small");
+    for (sequence, before) in case.before.iter().enumerate() {
+        for position in 0..=*before {
+            let page = case.page(sequence, position / PAGE_TOKENS);
+            let slot = page * small(PAGE_TOKENS) + small(position % PAGE_TOKENS);
+            let slots = device.upload(&[slot]).expect("room");
+            let rows = Rows {
+                count: 1,
+                positions: &slots,
+                slots: &slots,
+                sequences: &slots,
+                pages: &names,
+                table: case.table(),
+            };
+            let keys = Case::kept(sequence, position, spec.kv_heads * spec.key_dim, 1);
+            let values = Case::kept(sequence, position, spec.kv_heads * spec.value_dim, 500_000);
+            let [keys, values] = [keys, values].map(|one| device.upload(&one).expect("room"));
+            let there = [&unused, &keys, &values];
+            place(device, &pages, spec.heads, &PLAIN, &rows, there).expect("placed");
+        }
+    }
+    let rows = case.before.len();
+    let positions: Vec<u32> = case.before.iter().map(|before| small(*before)).collect();
+    let sequences: Vec<u32> = (0..rows).map(small).collect();
+    let positions = device.upload(&positions).expect("room");
+    let rows = Rows {
+        count: rows,
+        positions: &positions,
+        slots: &positions,
+        sequences: &device.upload(&sequences).expect("room"),
+        pages: &names,
+        table: case.table(),
+    };
+    let room = Found::room(device, spec, rows.count, rows.table).expect("room");
+    let sinks = spec.sinks.map(|sinks| device.upload(sinks).expect("room"));
+    let out = device
+        .zeroed(rows.count * spec.heads * spec.value_dim * 4)
+        .expect("room");
+    let attending = Attending {
+        spec,
+        sinks: sinks.as_ref(),
+        pages: &pages,
+    };
+    attend(device, attending, &rows, &queries, &room, &out).expect("computed");
+    device.floats(&out).expect("read")
+}
+
+const PLAIN: Placing = Placing {
+    query_norm: None,
+    key_norm: None,
+    epsilon: 0.0,
+    turns: None,
+};
+
+fn check(case: &Case) {
+    let found = found(&Device::on_host(5), case);
+    for (at, (found, expected)) in found.iter().zip(expected(case)).enumerate() {
+        let error = (found - expected).abs();
+        assert!(error < 2e-5, "{case:?} at {at}: {found} and {expected}");
+    }
+}
+
+#[test]
+fn each_way_of_keeping_gives_what_the_cpu_gives() {
+    for kind in [KvType::F32, KvType::F16, KvType::Q8_0] {
+        // The first position, a page's last and first, and more pages than one block looks at.
+        check(&case(8, 2, 32, kind, &[0, 31, 32, 300]));
+        check(&case(4, 4, 64, kind, &[5]));
+    }
+}
+
+#[test]
+fn windows_sinks_and_soft_caps_are_heeded() {
+    let plain = case(8, 2, 32, KvType::F16, &[3, 40, 290]);
+    for window in [1, 32, 33, 1000] {
+        let mut case = plain.clone();
+        case.spec.window = Some(window);
+        check(&case);
+    }
+    let mut case = plain;
+    case.spec.sinks = Some(&SINKS);
+    case.spec.softcap = Some(1.5);
+    check(&case);
+}
+
+#[test]
+fn heads_of_any_width_and_values_of_another() {
+    let mut odd = case(6, 3, 80, KvType::F16, &[70, 2]);
+    odd.spec.value_dim = 48;
+    check(&odd);
+    check(&case(16, 1, 256, KvType::Q8_0, &[33]));
+}
+
+#[test]
+fn nothing_depends_on_the_order_of_threads() {
+    let mut case = case(8, 2, 32, KvType::Q8_0, &[31, 70]);
+    case.spec.sinks = Some(&SINKS);
+    in_each_order(|device| found(device, &case));
+}
+
+#[test]
+fn queries_are_normed_and_turned_as_by_the_cpu() {
+    for (style, turned) in [
+        (RopeStyle::Neox, 64),
+        (RopeStyle::Interleaved, 64),
+        (RopeStyle::Neox, 32),
+    ] {
+        let (rows, heads, dim) = (2, 3, 64); // also the mean's divisor below
+        let (values, weights) = (noise(rows * heads * dim, 1), noise(dim, 2));
+        let angles: Vec<f32> = noise(rows * turned / 2, 3)
+            .iter()
+            .map(|x| 4.0 * x)
+            .collect();
+        let turns: Vec<f32> = angles.iter().flat_map(|a| [a.cos(), a.sin()]).collect();
+        let found = in_each_order(|device| {
+            let sizes = LayerKv {
+                kv_heads: 1,
+                key_dim: dim,
+                value_dim: dim,
+            };
+            let pages = LayerPages::room(device, sizes, KvType::F32, 1).expect("room");
+            let slots = device.upload(&[0_u32, 1]).expect("room");
+            let at = Rows {
+                count: rows,
+                positions: &slots,
+                slots: &slots,
+                sequences: &slots,
+                pages: &slots,
+                table: 1,
+            };
+            let placing = Placing {
+                query_norm: Some(&device.upload(&weights).expect("room")),
+                key_norm: None,
+                epsilon: 1e-6,
+                turns: Some((&device.upload(&turns).expect("room"), turned, style)),
+            };
+            let queries = device.upload(&values).expect("room");
+            let keys = device.upload(&values[..rows * dim]).expect("room");
+            place(
+                device,
+                &pages,
+                heads,
+                &placing,
+                &at,
+                [&queries, &keys, &keys],
+            )
+            .expect("placed");
+            device.floats(&queries).expect("read")
+        });
+        let heads_of = values
+            .chunks_exact(dim)
+            .zip(found.chunks_exact(dim))
+            .enumerate();
+        for (at, (before, after)) in heads_of {
+            let mean = before.iter().map(|x| x * x).sum::<f32>() / 64.0;
+            let normed: Vec<f32> = before
+                .iter()
+                .zip(&weights)
+                .map(|(x, w)| x / (mean + 1e-6).sqrt() * w)
+                .collect();
+            let angles = &angles[at / heads * turned / 2..][..turned / 2];
+            let mut expected = normed.clone();
+            for (pair, angle) in angles.iter().enumerate() {
+                let (a, b) = match style {
+                    RopeStyle::Neox => (pair, pair + turned / 2),
+                    RopeStyle::Interleaved => (2 * pair, 2 * pair + 1),
+                };
+                expected[a] = normed[a] * angle.cos() - normed[b] * angle.sin();
+                expected[b] = normed[b] * angle.cos() + normed[a] * angle.sin();
+            }
+            for (found, expected) in after.iter().zip(&expected) {
+                assert!(
+                    (found - expected).abs() < 1e-5,
+                    "{style:?}: {found} and {expected}"
+                );
+            }
+        }
+    }
+}

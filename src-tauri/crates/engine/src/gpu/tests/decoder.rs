@@ -1,0 +1,161 @@
+//! Whole models on the device: the logits that transformers computes, and the tokens that follow.
+
+use super::super::decoder::{Decoder, Refused};
+use super::super::device::Device;
+use crate::decoder::tests::conformance::{Fixture, difference, fixtures, likeliest};
+use crate::decoder::{Chunk, Decoder as OnProcessor, LoadOptions, LogitsWanted};
+use crate::files::Checkpoint;
+use crate::kv::{KvType, PAGE_TOKENS, PageId, PageStore};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+/// As for the processor's decoder.
+const TOLERANCE: f32 = 1e-4;
+
+/// What the kernels know by now. A family that is added here stays.
+const KNOWN: [&str; 11] = [
+    "gemma2",
+    "gemma3",
+    "glm4",
+    "granite",
+    "llama",
+    "llama-3.1",
+    "phi3-longrope",
+    "phi3-window",
+    "qwen2",
+    "qwen3",
+    "smollm3",
+];
+
+/// The model with room for so many positions, or why not.
+fn bring(fixture: &Fixture, positions: usize) -> Result<Decoder, Refused> {
+    let model = fixture.load(positions);
+    let pages = positions.div_ceil(PAGE_TOKENS);
+    Decoder::bring(&Device::on_host(0), &model, KvType::F32, pages)
+}
+
+fn pages(positions: usize) -> Vec<PageId> {
+    let pages = u32::try_from(positions.div_ceil(PAGE_TOKENS)).expect("few");
+    (0..pages).map(PageId).collect()
+}
+
+fn chunk<'a>(
+    tokens: &'a [u32],
+    start: usize,
+    pages: &'a [PageId],
+    logits: LogitsWanted,
+) -> Chunk<'a> {
+    Chunk {
+        tokens,
+        start,
+        pages,
+        state: None,
+        logits,
+    }
+}
+
+#[test]
+fn the_known_families_give_the_logits_of_their_own_implementation() {
+    let mut known = BTreeSet::new();
+    for fixture in fixtures() {
+        let mut rest = fixture.logits.as_slice();
+        for (prompt, kept) in fixture.expected.prompts.iter().zip(&fixture.expected.kept) {
+            let mut decoder = match bring(&fixture, prompt.len()) {
+                Ok(decoder) => decoder,
+                Err(Refused::Unsupported(words)) => {
+                    assert!(words.contains("yet"), "{words}");
+                    break;
+                }
+                Err(Refused::Device(error)) => panic!("{}: {error}", fixture.name),
+            };
+            known.insert(fixture.name.clone());
+            let vocabulary = decoder.description().vocabulary;
+            let pages = pages(prompt.len());
+            // In two steps, so that one looks at what the other has kept.
+            let (first, second) = prompt.split_at(prompt.len() / 2);
+            let mut found = Vec::new();
+            for (tokens, start) in [(first, 0), (second, first.len())] {
+                let chunk = chunk(tokens, start, &pages, LogitsWanted::All);
+                if !tokens.is_empty() {
+                    found.extend(decoder.step(&[], &[chunk]).expect("a step"));
+                }
+            }
+            let found = &found[(prompt.len() - kept) * vocabulary..];
+            let (expected, more) = rest.split_at(kept * vocabulary);
+            rest = more;
+            let rows = found
+                .chunks_exact(vocabulary)
+                .zip(expected.chunks_exact(vocabulary));
+            for (found, expected) in rows {
+                let worst = difference(found, expected);
+                assert!(worst < TOLERANCE, "{}: {worst:e}", fixture.name);
+            }
+        }
+    }
+    assert_eq!(known, KNOWN.map(String::from).into());
+}
+
+#[test]
+fn the_known_families_go_on_with_the_same_tokens() {
+    for fixture in fixtures() {
+        let prompt = &fixture.expected.prompts[0];
+        let greedy = &fixture.expected.greedy[..8];
+        let Ok(mut decoder) = bring(&fixture, prompt.len() + greedy.len()) else {
+            continue;
+        };
+        let pages = pages(prompt.len() + greedy.len());
+        let (mut tokens, mut start) = (prompt.clone(), 0);
+        for expected in greedy {
+            let step = chunk(&tokens, start, &pages, LogitsWanted::Last);
+            let next = likeliest(&decoder.step(&[], &[step]).expect("a step"));
+            assert_eq!(next, *expected, "{}", fixture.name);
+            start += tokens.len();
+            tokens = vec![next];
+        }
+    }
+}
+
+#[test]
+fn the_starter_model_gives_what_the_processor_gives() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let checkpoint = Checkpoint::open(&file).expect("the starter model");
+    let options = LoadOptions {
+        context_tokens: PAGE_TOKENS,
+        threads: 2,
+        quantize: None,
+        cancelled: &AtomicBool::new(false),
+    };
+    let mut model = OnProcessor::load(&checkpoint, &options, &mut |_| ()).expect("loaded");
+    let kind = KvType::F16;
+    let mut there = Decoder::bring(&Device::on_host(0), &model, kind, 1).expect("brought");
+    let mut store = PageStore::new(model.page_shape(kind));
+    let pages = [store.grow()];
+    let mut start = 0;
+    for tokens in [&[1_u32, 4093, 198][..], &[28], &[339]] {
+        let mut step = [chunk(tokens, start, &pages, LogitsWanted::Last)];
+        let expected = model.step(&mut store, &mut step).expect("a step").to_vec();
+        let found = there.step(&[], &step).expect("a step");
+        let apart = divergence(&expected, &found);
+        // With F32 keys the processor is 4 to 7 thousandths from itself with F16.
+        assert!(apart < 0.02, "{start}: {apart:e}");
+        assert_eq!(likeliest(&found), likeliest(&expected));
+        start += tokens.len();
+    }
+}
+
+/// How far two rows of logits are apart: Kullback and Leibler's divergence, in nats. Eight bits round differently where sums
+/// differ in their last bits, so single logits are no measure.
+fn divergence(expected: &[f32], found: &[f32]) -> f64 {
+    let logs = |logits: &[f32]| {
+        let largest = logits.iter().copied().fold(f32::MIN, f32::max);
+        let all: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
+        let log = move |x: &f32| f64::from(x - largest) - all.ln();
+        logits.iter().map(log).collect::<Vec<_>>()
+    };
+    let pairs = logs(expected).into_iter().zip(logs(found));
+    pairs
+        .map(|(expected, found)| expected.exp() * (expected - found))
+        .sum()
+}
