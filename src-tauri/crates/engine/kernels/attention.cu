@@ -47,12 +47,13 @@ struct Q8Row {
 // `queries` `[rows, heads, key_dim]`, `keys` `[rows, kv_heads, key_dim]`, `values` `[rows, kv_heads, value_dim]`;
 // `turns` `[rows, turned / 2, 2]` has cosine and sine of each pair, null where nothing turns; `interleaved`: pairs are
 // neighbours, else `turned / 2` apart. `slots` `[rows]`: page · 32 + position in the page. Norms of queries and keys over
-// their head (null weights: none) come first. Threads: a multiple of 32, at least the larger dim; shared memory: 32 floats and
-// one head.
+// their head (null weights: none) come first, and of values, without weights, where `value_norm` is set; queries are multiplied
+// by `warmth` `[rows]` (null: 1) at the end. A grid of `heads` in y alone leaves keys and values out. Threads: a multiple of 32,
+// at least the larger dim; shared memory: 32 floats and one head.
 template <class Row>
 DEVICE void place(float* queries, const float* keys, const float* values, const float* query_norm, const float* key_norm,
-                  float epsilon, const float* turns, uint32_t turned, uint32_t interleaved, const uint32_t* slots,
-                  uint8_t* kept_keys, uint8_t* kept_values, uint32_t heads, uint32_t kv_heads, uint32_t key_dim,
+                  uint32_t value_norm, float epsilon, const float* turns, uint32_t turned, uint32_t interleaved,
+                  const float* warmth, const uint32_t* slots, uint8_t* kept_keys, uint8_t* kept_values, uint32_t heads, uint32_t kv_heads, uint32_t key_dim,
                   uint32_t value_dim) {
     float* head_room = shared_floats() + LANES;
     const uint32_t row = blockIdx.x, element = threadIdx.x;
@@ -64,9 +65,9 @@ DEVICE void place(float* queries, const float* keys, const float* values, const 
     float value = 0.0f;
     if (mine) value = is_query ? queries[from] : is_value ? values[from] : keys[from];
     const float* norm = is_value ? nullptr : is_query ? query_norm : key_norm;
-    if (norm != nullptr) {
+    if (norm != nullptr || (is_value && value_norm)) {
         const float mean = block_sum(value * value, shared_floats()) / static_cast<float>(dim);
-        if (mine) value = value / sqrtf(mean + epsilon) * norm[element];
+        if (mine) value = value / sqrtf(mean + epsilon) * (norm == nullptr ? 1.0f : norm[element]);
     }
     if (turns != nullptr && !is_value) {
         if (mine) head_room[element] = value;
@@ -81,7 +82,7 @@ DEVICE void place(float* queries, const float* keys, const float* values, const 
         }
     }
     if (is_query) {
-        if (mine) queries[from] = value;
+        if (mine) queries[from] = warmth == nullptr ? value : value * warmth[row];
         return;
     }
     const uint32_t slot = load4(slots + row);
@@ -202,11 +203,11 @@ KERNEL(256) join(const float* found, const float* sums, const float* sinks, uint
 #define ATTENTION(Row, name)                                                                                               \
     KERNEL(1024)                                                                                                           \
     place_##name(float* queries, const float* keys, const float* values, const float* query_norm, const float* key_norm,   \
-                 float epsilon, const float* turns, uint32_t turned, uint32_t interleaved, const uint32_t* slots,          \
-                 uint8_t* kept_keys, uint8_t* kept_values, uint32_t heads, uint32_t kv_heads, uint32_t key_dim,            \
-                 uint32_t value_dim) {                                                                                     \
-        place<Row>(queries, keys, values, query_norm, key_norm, epsilon, turns, turned, interleaved, slots, kept_keys,     \
-                   kept_values, heads, kv_heads, key_dim, value_dim);                                                      \
+                 uint32_t value_norm, float epsilon, const float* turns, uint32_t turned, uint32_t interleaved,            \
+                 const float* warmth, const uint32_t* slots, uint8_t* kept_keys, uint8_t* kept_values, uint32_t heads,     \
+                 uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim) {                                                \
+        place<Row>(queries, keys, values, query_norm, key_norm, value_norm, epsilon, turns, turned, interleaved, warmth,   \
+                   slots, kept_keys, kept_values, heads, kv_heads, key_dim, value_dim);                                    \
     }                                                                                                                      \
     KERNEL(128)                                                                                                            \
     look_##name(const float* queries, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,         \

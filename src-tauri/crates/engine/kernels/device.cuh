@@ -18,6 +18,8 @@ DEVICE float* shared_floats() { return reinterpret_cast<float*>(shared_memory); 
 
 // Waits for all threads of the block.
 DEVICE void block_barrier() { __syncthreads(); }
+// The same for the 32 of a warp.
+DEVICE void warp_barrier() { __syncwarp(); }
 // Another lane's value; all 32 take part.
 template <class T> DEVICE T lane_xor(T value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
 template <class T> DEVICE T lane_at(T value, int lane) { return __shfl_sync(0xffffffffu, value, lane); }

@@ -3,3 +3,4 @@
 #include "norm.cu"
 #include "matvec.cu"
 #include "attention.cu"
+#include "routing.cu"

@@ -17,18 +17,19 @@ DEVICE void quantize(float value, int8_t* quant, Scale* scale) {
     if (lane() == 0) *scale = {size, size * sum, size * last, 0.0f};
 }
 
-// For each row: `residual += factor · given` (unless `given` is null); `x / √(mean(x²) + epsilon) ⊙ weight` goes to `out`
-// (unless null) and as quants with scales to `quants` and `scales` (unless null).
+// For each row: `residual = (residual + factor · given) · scale` (unless `given` is null); `x / √(mean(x²) + epsilon) ⊙ weight`,
+// or `x` as it is where `weight` is null, goes to `out` (unless null) and as quants with scales to `quants` and `scales` (unless
+// null). `out` may be `residual`.
 // Shapes: residual, given, out, quants `[rows, columns]`, weight `[columns]`, scales `[rows, columns / 32]`.
 // A block for each row; columns a multiple of 32; shared memory: 32 floats.
-KERNEL(1024) add_norm(float* residual, const float* given, float factor, const float* weight, float epsilon, float* out,
-                      int8_t* quants, Scale* scales, uint32_t columns) {
+KERNEL(1024) add_norm(float* residual, const float* given, float factor, float scale, const float* weight, float epsilon,
+                      float* out, int8_t* quants, Scale* scales, uint32_t columns) {
     const size_t row = static_cast<size_t>(blockIdx.x) * columns;
     float squares = 0.0f;
     for (uint32_t at = threadIdx.x; at < columns; at += blockDim.x) {
         float value = residual[row + at];
         if (given != nullptr) {
-            value += factor * given[row + at];
+            value = (value + factor * given[row + at]) * scale;
             residual[row + at] = value;
         }
         squares += value * value;
@@ -37,7 +38,7 @@ KERNEL(1024) add_norm(float* residual, const float* given, float factor, const f
     const float size = 1.0f / sqrtf(mean + epsilon);
     // Each thread reads what it wrote; a warp has 32 neighbours, so all its lanes leave the loop together.
     for (uint32_t at = threadIdx.x; at < columns; at += blockDim.x) {
-        const float value = residual[row + at] * size * weight[at];
+        const float value = weight == nullptr ? residual[row + at] : residual[row + at] * size * weight[at];
         if (out != nullptr) out[row + at] = value;
         if (quants != nullptr) quantize(value, quants + row + at, scales + (row + at) / 32);
     }

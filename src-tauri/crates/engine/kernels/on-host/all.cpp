@@ -22,3 +22,7 @@ KNOWN(look_f32);
 KNOWN(look_f16);
 KNOWN(look_q8_0);
 KNOWN(join);
+KNOWN(route);
+KNOWN(sort_choices);
+KNOWN(gate_rows);
+KNOWN(mix_experts);

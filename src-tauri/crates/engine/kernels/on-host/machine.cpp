@@ -24,7 +24,9 @@ struct Thread {
     jmp_buf where;
     bool begun;
     Wait wait;
-    uint64_t given;
+    // What it hands in, for this exchange and the one before: who is slower still takes that one.
+    uint64_t given[2];
+    unsigned exchanges;
 };
 
 std::vector<Thread> threads(MOST_THREADS);
@@ -72,6 +74,7 @@ void begin_threads(unsigned count) {
         Thread& thread = threads[at];
         thread.stack.resize(STACK_BYTES);
         thread.begun = false;
+        thread.exchanges = 0;
         thread.wait = Wait::Runs;
         getcontext(&thread.start);
         thread.start.uc_stack.ss_sp = thread.stack.data();
@@ -151,12 +154,10 @@ unsigned char* shared_memory() { return shared.start; }
 void block_barrier() { yield(Wait::AtBarrier); }
 uint64_t exchange(uint64_t value, int lane) {
     const unsigned first = now_at / WARP * WARP;
-    threads[now_at].given = value;
+    const unsigned slot = threads[now_at].exchanges++ % 2;
+    threads[now_at].given[slot] = value;
     yield(Wait::AtExchange);
-    const uint64_t taken = threads[first + static_cast<unsigned>(lane)].given;
-    // Nobody hands in the next before all have taken this one.
-    yield(Wait::AtExchange);
-    return taken;
+    return threads[first + static_cast<unsigned>(lane)].given[slot];
 }
 Registered::Registered(const char* name, Call call) { known()[name] = call; }
 }  // namespace on_host

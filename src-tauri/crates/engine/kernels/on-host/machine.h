@@ -58,6 +58,7 @@ template <class T> T lane_at(T value, int lane) {
     std::memcpy(&value, &bits, sizeof(T));
     return value;
 }
+inline void warp_barrier() { on_host::exchange(0, this_lane()); }
 template <class T> T lane_xor(T value, int mask) { return lane_at(value, this_lane() ^ mask); }
 
 inline int dot4(int a, int b, int sum) {

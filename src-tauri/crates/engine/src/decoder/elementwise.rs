@@ -246,18 +246,22 @@ pub fn apply_gates(projected: &[f32], results: &mut [f32], dim: usize) {
 }
 
 /// Queries grow with their position.
+pub fn warm(temperature: &Temperature, positions: &[usize], queries: &mut [f32]) {
+    let width = queries.len() / positions.len().max(1);
+    for (row, position) in queries.chunks_exact_mut(width.max(1)).zip(positions) {
+        scale(row, warmth(temperature, *position));
+    }
+}
+
+/// By how much at this position.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     reason = "positions are far below 2^52"
 )]
-pub fn warm(temperature: &Temperature, positions: &[usize], queries: &mut [f32]) {
-    let width = queries.len() / positions.len().max(1);
-    for (row, position) in queries.chunks_exact_mut(width.max(1)).zip(positions) {
-        let steps = (*position as f64 + f64::from(temperature.offset)) / temperature.length as f64;
-        let factor = 1.0 + f64::from(temperature.scale) * (1.0 + steps.floor()).ln();
-        scale(row, factor as f32);
-    }
+pub fn warmth(temperature: &Temperature, position: usize) -> f32 {
+    let steps = (position as f64 + f64::from(temperature.offset)) / temperature.length as f64;
+    (1.0 + f64::from(temperature.scale) * (1.0 + steps.floor()).ln()) as f32
 }
 
 /// How far each row of a step turns by one rotation.

@@ -13,42 +13,42 @@ use engine_api::EngineError;
 /// Its weights.
 #[derive(Debug, Clone)]
 pub(crate) struct MixtureWeights {
-    sizes: Sizes,
-    activation: Activation,
-    routing: Routing,
-    router: Linear,
+    pub(crate) sizes: Sizes,
+    pub(crate) activation: Activation,
+    pub(crate) routing: Routing,
+    pub(crate) router: Linear,
     /// Gemma 4's router reads the residual stream through a norm of its own.
-    router_norm: Option<NormWeights>,
-    correction: Option<Vec<f32>>,
-    input_norm: Option<NormWeights>,
-    output_norm: Option<NormWeights>,
-    latent: Option<(Linear, Linear)>,
-    gate: Option<Experts>,
-    up: Experts,
-    down: Experts,
-    shared: Option<SharedWeights>,
+    pub(crate) router_norm: Option<NormWeights>,
+    pub(crate) correction: Option<Vec<f32>>,
+    pub(crate) input_norm: Option<NormWeights>,
+    pub(crate) output_norm: Option<NormWeights>,
+    pub(crate) latent: Option<(Linear, Linear)>,
+    pub(crate) gate: Option<Experts>,
+    pub(crate) up: Experts,
+    pub(crate) down: Experts,
+    pub(crate) shared: Option<SharedWeights>,
 }
 
 /// The numbers of a mixture.
 #[derive(Debug, Clone, Copy)]
-struct Sizes {
-    embedding: usize,
+pub(crate) struct Sizes {
+    pub(crate) embedding: usize,
     /// Width of what experts read and give.
-    width: usize,
+    pub(crate) width: usize,
     /// The same where it is not the embedding's.
-    latent: usize,
-    experts: usize,
-    used: usize,
-    size: usize,
+    pub(crate) latent: usize,
+    pub(crate) experts: usize,
+    pub(crate) used: usize,
+    pub(crate) size: usize,
     /// Whether gate and up come out of one matrix.
-    fused: bool,
+    pub(crate) fused: bool,
 }
 
 #[derive(Debug, Clone)]
-struct SharedWeights {
-    dense: DenseWeights,
-    gate: Option<Vec<f32>>,
-    norm: Option<NormWeights>,
+pub(crate) struct SharedWeights {
+    pub(crate) dense: DenseWeights,
+    pub(crate) gate: Option<Vec<f32>>,
+    pub(crate) norm: Option<NormWeights>,
 }
 
 /// What is used again from layer to layer.

@@ -13,7 +13,7 @@ pub(crate) mod layer;
 pub mod limits;
 pub mod load;
 pub mod mixers;
-mod mixture;
+pub(crate) mod mixture;
 pub(crate) mod model;
 pub mod norm;
 pub mod ops;

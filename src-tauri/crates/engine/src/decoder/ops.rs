@@ -88,13 +88,13 @@ fn finish(linear: &Linear, out: &mut [f32]) {
 /// The same matrix of all experts of a mixture.
 #[derive(Debug, Clone)]
 pub struct Experts {
-    matrix: Matrix,
+    pub(crate) matrix: Matrix,
     count: usize,
-    rows: usize,
+    pub(crate) rows: usize,
     /// `[experts, rows]`.
-    bias: Option<Vec<f32>>,
+    pub(crate) bias: Option<Vec<f32>>,
     /// One factor for each expert.
-    scale: Option<Vec<f32>>,
+    pub(crate) scale: Option<Vec<f32>>,
 }
 
 impl Experts {

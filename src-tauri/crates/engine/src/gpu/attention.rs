@@ -120,13 +120,18 @@ pub struct Placing<'a> {
     pub query_norm: Option<&'a Buffer>,
     /// Of each key's head.
     pub key_norm: Option<&'a Buffer>,
+    /// Whether each value's head is normed too, without weights.
+    pub value_norm: bool,
     /// The norms' ε.
     pub epsilon: f32,
     /// Cosines and sines of all rows, `[rows, dims / 2, 2]`, how many elements turn, and which together.
     pub turns: Option<(&'a Buffer, usize, RopeStyle)>,
+    /// What queries of each row are multiplied by at the end: `[rows]`.
+    pub warmth: Option<&'a Buffer>,
 }
 
-/// Norms and turns queries in place, and writes keys and values where they are kept, in one launch.
+/// Norms and turns queries in place, and writes keys and values where they are kept, in one launch. Values may be keys; without
+/// either, nothing is kept: another layer's are looked at.
 /// Shapes: queries `[rows, heads, key_dim]`, keys `[rows, kv_heads, key_dim]`, values `[rows, kv_heads, value_dim]`.
 ///
 /// # Errors
@@ -140,7 +145,8 @@ pub fn place(
     heads: usize,
     placing: &Placing,
     rows: &Rows,
-    [queries, keys, values]: [&Buffer; 3],
+    queries: &Buffer,
+    own: Option<[&Buffer; 2]>,
 ) -> Result<(), DeviceError> {
     let LayerKv {
         kv_heads,
@@ -148,10 +154,15 @@ pub fn place(
         value_dim,
     } = pages.sizes;
     let holds = |buffer: &Buffer, width: usize| buffer.bytes() >= rows.count * width * 4;
-    assert!(holds(queries, heads * key_dim) && holds(keys, kv_heads * key_dim));
-    assert!(holds(values, kv_heads * value_dim) && holds(rows.slots, 1));
+    assert!(holds(queries, heads * key_dim) && holds(rows.slots, 1));
+    assert!(own.is_none_or(|[keys, values]| {
+        holds(keys, kv_heads * key_dim) && holds(values, kv_heads * value_dim)
+    }));
+    assert!(placing.warmth.is_none_or(|warmth| holds(warmth, 1)));
     let block = key_dim.max(value_dim).next_multiple_of(LANES);
     assert!(block <= 1024);
+    let kept_heads = own.map_or(0, |_| 2 * kv_heads);
+    let [keys, values] = own.map_or([Argument::Null; 2], |own| own.map(Argument::Buffer));
     let turned = placing.turns.map_or(0, |(_, dims, _)| dims);
     let interleaved = placing
         .turns
@@ -159,20 +170,22 @@ pub fn place(
     let turns = placing.turns.map(|(turns, ..)| turns);
     assert!(turned <= key_dim && turns.is_none_or(|turns| holds(turns, turned)));
     let shape = Shape {
-        grid: [small(rows.count), small(heads + 2 * kv_heads), 1],
+        grid: [small(rows.count), small(heads + kept_heads), 1],
         block: small(block),
         shared_bytes: (LANES + key_dim) * 4,
     };
     let arguments = [
         Argument::Buffer(queries),
-        Argument::Buffer(keys),
-        Argument::Buffer(values),
+        keys,
+        values,
         Argument::optional(placing.query_norm),
         Argument::optional(placing.key_norm),
+        Argument::Number(u32::from(placing.value_norm)),
         Argument::Float(placing.epsilon),
         Argument::optional(turns),
         Argument::Number(small(turned)),
         Argument::Number(u32::from(interleaved)),
+        Argument::optional(placing.warmth),
         Argument::Buffer(rows.slots),
         Argument::Buffer(&pages.keys),
         Argument::Buffer(&pages.values),
@@ -212,6 +225,11 @@ impl Found {
             sums: device.zeroed(places * spec.value_dim * 4)?,
             splits,
         })
+    }
+
+    /// Where it is.
+    pub(super) fn buffers(&self) -> [&Buffer; 2] {
+        [&self.scores, &self.sums]
     }
 }
 

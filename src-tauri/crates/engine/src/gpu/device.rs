@@ -5,6 +5,8 @@
 
 #[cfg(feature = "cuda")]
 use super::driver::{Allocation, Driver, Facts, Unfit};
+#[cfg(test)]
+use super::recording::{Launch, Recorder};
 use std::sync::Arc;
 
 /// What the device said no to.
@@ -23,22 +25,23 @@ pub enum DeviceError {
 
 /// A device.
 #[derive(Debug, Clone)]
-pub struct Device(Backend);
+pub struct Device(pub(super) Backend);
 
 #[derive(Debug, Clone)]
-enum Backend {
+pub(super) enum Backend {
     /// NVIDIA's driver.
     #[cfg(feature = "cuda")]
     Driver(Arc<Driver>),
     /// The kernels on this machine's processor; `order` is whose turn it is (see `on_host::Launch`).
     #[cfg(test)]
-    OnHost { order: u32 },
+    OnHost { order: u32, recorder: Recorder },
 }
 
-/// Bytes on a device. A handle: clones are the same bytes.
+/// Bytes on a device, or a part of them. A handle: clones are the same bytes.
 #[derive(Debug, Clone)]
 pub struct Buffer {
     memory: Memory,
+    offset: usize,
     bytes: usize,
 }
 
@@ -83,6 +86,9 @@ impl<'a> Argument<'a> {
     }
 }
 
+/// Where parts of a buffer may begin: kernels load 16 bytes at once.
+pub const BORDER: usize = 16;
+
 /// How many threads compute.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
@@ -100,13 +106,28 @@ impl Buffer {
         self.bytes
     }
 
+    /// The run of so many bytes from an offset on, which is the same memory.
+    ///
+    /// # Panics
+    /// When there are not so many, or the offset is on no border of 16 bytes.
+    #[must_use]
+    pub fn part(&self, offset: usize, bytes: usize) -> Self {
+        assert!(offset + bytes <= self.bytes && offset.is_multiple_of(BORDER));
+        Self {
+            memory: self.memory.clone(),
+            offset: self.offset + offset,
+            bytes,
+        }
+    }
+
     fn address(&self) -> u64 {
-        match &self.memory {
+        let start = match &self.memory {
             #[cfg(feature = "cuda")]
             Memory::Driver(memory) => memory.address(),
             #[cfg(test)]
             Memory::OnHost(memory) => memory.address(),
-        }
+        };
+        start + self.offset as u64
     }
 }
 
@@ -133,7 +154,10 @@ impl Device {
     /// The kernels on this machine's processor, threads taking turns in this order.
     #[cfg(test)]
     pub(crate) fn on_host(order: u32) -> Self {
-        Self(Backend::OnHost { order })
+        Self(Backend::OnHost {
+            order,
+            recorder: Recorder::default(),
+        })
     }
 
     /// Room for so many bytes, zeroed.
@@ -145,9 +169,16 @@ impl Device {
             #[cfg(feature = "cuda")]
             Backend::Driver(driver) => Memory::Driver(Arc::new(driver.zeroed(bytes)?)),
             #[cfg(test)]
-            Backend::OnHost { .. } => Memory::OnHost(Arc::new(on_host::Memory::zeroed(bytes))),
+            Backend::OnHost { recorder, .. } => {
+                recorder.refuse("an allocation")?;
+                Memory::OnHost(Arc::new(on_host::Memory::zeroed(bytes)))
+            }
         };
-        Ok(Buffer { memory, bytes })
+        Ok(Buffer {
+            memory,
+            offset: 0,
+            bytes,
+        })
     }
 
     /// Writes bytes at an offset.
@@ -159,13 +190,15 @@ impl Device {
     /// When they don't fit.
     pub fn write(&self, to: &Buffer, offset: usize, bytes: &[u8]) -> Result<(), DeviceError> {
         assert!(offset + bytes.len() <= to.bytes);
+        let offset = to.offset + offset;
         match (&self.0, &to.memory) {
             #[cfg(feature = "cuda")]
             (Backend::Driver(driver), Memory::Driver(memory)) => {
                 driver.write(memory, offset, bytes)
             }
             #[cfg(test)]
-            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+            (Backend::OnHost { recorder, .. }, Memory::OnHost(memory)) => {
+                recorder.refuse("a write")?;
                 memory.write(offset, bytes);
                 Ok(())
             }
@@ -183,11 +216,13 @@ impl Device {
     /// When there are not so many.
     pub fn read(&self, from: &Buffer, offset: usize, bytes: &mut [u8]) -> Result<(), DeviceError> {
         assert!(offset + bytes.len() <= from.bytes);
+        let offset = from.offset + offset;
         match (&self.0, &from.memory) {
             #[cfg(feature = "cuda")]
             (Backend::Driver(driver), Memory::Driver(memory)) => driver.read(memory, offset, bytes),
             #[cfg(test)]
-            (Backend::OnHost { .. }, Memory::OnHost(memory)) => {
+            (Backend::OnHost { recorder, .. }, Memory::OnHost(memory)) => {
+                recorder.refuse("a read")?;
                 memory.read(offset, bytes);
                 Ok(())
             }
@@ -215,6 +250,7 @@ impl Device {
                 && to + bytes <= buffer.bytes
                 && from.abs_diff(to) >= bytes
         );
+        let (from, to) = (buffer.offset + from, buffer.offset + to);
         match (&self.0, &buffer.memory) {
             #[cfg(feature = "cuda")]
             (Backend::Driver(driver), Memory::Driver(memory)) => {
@@ -241,6 +277,7 @@ impl Device {
     /// When there are not so many.
     pub fn clear(&self, buffer: &Buffer, from: usize, bytes: usize) -> Result<(), DeviceError> {
         assert!(from + bytes <= buffer.bytes);
+        let from = buffer.offset + from;
         match (&self.0, &buffer.memory) {
             #[cfg(feature = "cuda")]
             (Backend::Driver(driver), Memory::Driver(memory)) => driver.clear(memory, from, bytes),
@@ -301,7 +338,25 @@ impl Device {
             #[cfg(feature = "cuda")]
             Backend::Driver(driver) => driver.launch(kernel, shape, &mut bits),
             #[cfg(test)]
-            Backend::OnHost { order } => on_host_launch(kernel, shape, *order, &mut bits),
+            Backend::OnHost { .. } => self.again(&Launch {
+                kernel: kernel.to_owned(),
+                shape,
+                arguments: std::mem::take(&mut bits),
+            }),
+        }
+    }
+
+    /// Launches, or records while launches are recorded.
+    #[cfg(test)]
+    pub(super) fn again(&self, launch: &Launch) -> Result<(), DeviceError> {
+        match &self.0 {
+            Backend::OnHost { recorder, .. } if recorder.takes(launch) => Ok(()),
+            Backend::OnHost { order, .. } => {
+                let mut arguments = launch.arguments.clone();
+                on_host_launch(&launch.kernel, launch.shape, *order, &mut arguments)
+            }
+            #[cfg(feature = "cuda")]
+            Backend::Driver(_) => Err(DeviceError::Failed("another device's launch".into())),
         }
     }
 }

@@ -87,6 +87,12 @@ unsafe impl Send for Kernel {}
     unsafe_code,
     reason = "the driver's handles are pointers that any thread may use"
 )]
+// SAFETY: as above.
+unsafe impl Send for Graph {}
+#[expect(
+    unsafe_code,
+    reason = "the driver's handles are pointers that any thread may use"
+)]
 // SAFETY: as above; each call makes the context current on its own thread first.
 unsafe impl Send for Driver {}
 #[expect(
@@ -95,6 +101,13 @@ unsafe impl Send for Driver {}
 )]
 // SAFETY: as above.
 unsafe impl Sync for Driver {}
+
+/// Launches as one, ready to be launched.
+#[derive(Debug)]
+pub(super) struct Graph {
+    driver: Arc<Driver>,
+    ready: sys::CUgraphExec,
+}
 
 /// Bytes on the device, given back in the order of the stream.
 #[derive(Debug)]
@@ -265,6 +278,41 @@ impl Driver {
         .map_err(fault)
     }
 
+    /// Records what `steps` puts on the stream, which computes nothing yet.
+    #[expect(unsafe_code, reason = "the driver is C")]
+    pub(super) fn record(
+        self: &Arc<Self>,
+        steps: impl FnOnce() -> Result<(), DeviceError>,
+    ) -> Result<Graph, DeviceError> {
+        self.bind()?;
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        // SAFETY: the stream is ours. What began ends, whatever `steps` says; both graphs are given back.
+        unsafe {
+            result::stream::begin_capture(self.stream, mode).map_err(fault)?;
+            let launched = steps();
+            let graph = result::stream::end_capture(self.stream).map_err(fault)?;
+            let none = sys::CUgraphInstantiate_flags(0);
+            let ready =
+                launched.and_then(|()| result::graph::instantiate(graph, none).map_err(fault));
+            let _ = result::graph::destroy(graph);
+            Ok(Graph {
+                driver: self.clone(),
+                ready: ready?,
+            })
+        }
+    }
+
+    /// Launches all of it.
+    #[expect(
+        unsafe_code,
+        reason = "the driver is C, and a launch trusts its arguments"
+    )]
+    pub(super) fn replay(&self, graph: &Graph) -> Result<(), DeviceError> {
+        self.bind()?;
+        // SAFETY: whoever keeps the recording keeps the buffers that it names.
+        unsafe { result::graph::launch(graph.ready, self.stream) }.map_err(fault)
+    }
+
     #[expect(unsafe_code, reason = "the driver is C")]
     fn kernel(&self, name: &str) -> Result<Kernel, DeviceError> {
         let mut known = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -296,6 +344,17 @@ impl Drop for Allocation {
     fn drop(&mut self) {
         // SAFETY: taken from the same stream. An error says that the device is lost, and the memory with it.
         let _ = unsafe { result::free_async(self.address, self.driver.stream) };
+    }
+}
+
+impl Drop for Graph {
+    #[expect(unsafe_code, reason = "gives back what `record` made")]
+    fn drop(&mut self) {
+        // SAFETY: made by `record`; the driver lets it end first where it still runs.
+        unsafe {
+            let _ = result::ctx::set_current(self.driver.context);
+            let _ = result::graph::exec_destroy(self.ready);
+        }
     }
 }
 

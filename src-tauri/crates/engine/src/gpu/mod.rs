@@ -13,11 +13,14 @@ pub mod device;
 #[cfg(feature = "cuda")]
 pub mod driver;
 pub mod matrix;
+pub mod mixture;
 pub mod prove;
+pub mod recording;
 pub mod rows;
 #[cfg(test)]
 mod tests;
 
 pub use device::{Argument, Buffer, Device, DeviceError};
 pub use matrix::DeviceMatrix;
+pub use recording::Recording;
 pub use rows::{Prepared, Quants};

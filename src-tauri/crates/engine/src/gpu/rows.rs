@@ -23,11 +23,23 @@ impl Quants {
     /// # Errors
     /// [`DeviceError`].
     pub fn room(device: &Device, count: usize, columns: usize) -> Result<Self, DeviceError> {
+        let numbers = device.zeroed(count * columns)?;
+        let scales = device.zeroed(count * columns / GROUP * SCALE_BYTES)?;
         Ok(Self {
-            numbers: device.zeroed(count * columns)?,
-            scales: device.zeroed(count * columns / GROUP * SCALE_BYTES)?,
+            numbers,
+            scales,
             count,
             columns,
+        })
+    }
+
+    /// The same room for rows of another width, as many as fit; `None` where no whole number of groups fills a row.
+    pub fn of_width(&self, columns: usize) -> Option<Self> {
+        let fits = columns > 0 && columns.is_multiple_of(LANES);
+        fits.then(|| Self {
+            count: self.numbers.bytes() / columns,
+            columns,
+            ..self.clone()
         })
     }
 
@@ -148,7 +160,18 @@ pub fn quantize(
     device.launch("quantize_rows", each_number(rows, columns), &arguments)
 }
 
-/// `activation(gate, up)` as floats and as quants, as wanted. Shapes: gate, up, out `[rows, columns]`.
+/// What goes into an activation.
+#[derive(Debug, Clone, Copy)]
+pub enum Inner<'a> {
+    /// Gate and up, `[rows, columns]` each.
+    Gated(&'a Buffer, &'a Buffer),
+    /// `[rows, 2 · columns]`: each row's gate before its up.
+    Fused(&'a Buffer),
+    /// `[rows, columns]`, its own gate, and nothing is multiplied.
+    Plain(&'a Buffer),
+}
+
+/// `activation(gate, up)` as floats and as quants, as wanted. Shape of out: `[rows, columns]`.
 ///
 /// # Errors
 /// [`DeviceError`].
@@ -158,20 +181,25 @@ pub fn quantize(
 pub fn activate(
     device: &Device,
     activation: Activation,
-    gate: Option<&Buffer>,
-    up: &Buffer,
+    inner: Inner,
     out: Option<&Buffer>,
     quants: Option<&Quants>,
     [rows, columns]: [usize; 2],
 ) -> Result<(), DeviceError> {
-    let floats = [gate, Some(up), out];
     let bytes = rows * columns * 4;
-    assert!(
-        floats
-            .iter()
-            .flatten()
-            .all(|buffer| buffer.bytes() >= bytes)
-    );
+    let (gate, up, stride) = match inner {
+        Inner::Gated(gate, up) => (Some(gate.clone()), up.clone(), columns),
+        Inner::Fused(both) => {
+            let half = columns * 4;
+            let up = both.part(half, both.bytes() - half);
+            (Some(both.clone()), up, 2 * columns)
+        }
+        Inner::Plain(up) => (None, up.clone(), columns),
+    };
+    let last = (rows.saturating_sub(1) * stride + columns) * 4;
+    let holds = |buffer: &Buffer| buffer.bytes() >= last;
+    assert!(holds(&up) && gate.as_ref().is_none_or(holds));
+    assert!(out.is_none_or(|out| out.bytes() >= bytes));
     assert!(quants.is_none_or(|quants| quants.has_room([rows, columns])));
     let (kind, alpha, limit) = match activation {
         Activation::Silu => (0, 0.0, 0.0),
@@ -180,9 +208,9 @@ pub fn activate(
         Activation::ClampedSwiglu { alpha, limit } => (3, alpha, limit),
     };
     let arguments = [
-        Argument::optional(gate),
-        Argument::Buffer(up),
-        Argument::Number(small(columns)),
+        Argument::optional(gate.as_ref()),
+        Argument::Buffer(&up),
+        Argument::Number(small(stride)),
         Argument::Number(kind),
         Argument::Float(alpha),
         Argument::Float(limit),
@@ -223,8 +251,19 @@ pub fn take_rows(
     device.launch("take_rows", shape, &arguments)
 }
 
-/// `residual += factor · given`, where something is given, then its norm, as floats and as quants, as wanted.
-/// Shapes: residual, given, out `[rows, columns]`.
+/// What a part gave, on its way into the residual stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// `[rows, columns]`.
+    pub floats: &'a Buffer,
+    /// Times this it is added.
+    pub factor: f32,
+    /// Times this the sum goes on.
+    pub scale: f32,
+}
+
+/// `residual = (residual + factor · given) · scale`, where something is given, then its norm, or itself where there is none, as
+/// floats and as quants, as wanted. Shapes: residual, out `[rows, columns]`; `out` may be `residual`.
 ///
 /// # Errors
 /// [`DeviceError`].
@@ -234,15 +273,15 @@ pub fn take_rows(
 pub fn add_norm(
     device: &Device,
     residual: &Buffer,
-    given: Option<(&Buffer, f32)>,
-    norm: Norm,
+    given: Option<Given>,
+    norm: Option<Norm>,
     out: Option<&Buffer>,
     quants: Option<&Quants>,
     [rows, columns]: [usize; 2],
 ) -> Result<(), DeviceError> {
     let bytes = rows * columns * 4;
-    assert!(norm.weights.bytes() >= columns * 4);
-    let given_buffer = given.map(|(given, _)| given);
+    assert!(norm.is_none_or(|norm| norm.weights.bytes() >= columns * 4));
+    let given_buffer = given.map(|given| given.floats);
     let floats = [Some(residual), given_buffer, out];
     assert!(
         floats
@@ -259,9 +298,10 @@ pub fn add_norm(
     let arguments = [
         Argument::Buffer(residual),
         Argument::optional(given_buffer),
-        Argument::Float(given.map_or(0.0, |(_, factor)| factor)),
-        Argument::Buffer(norm.weights),
-        Argument::Float(norm.epsilon),
+        Argument::Float(given.map_or(0.0, |given| given.factor)),
+        Argument::Float(given.map_or(1.0, |given| given.scale)),
+        Argument::optional(norm.map(|norm| norm.weights)),
+        Argument::Float(norm.map_or(0.0, |norm| norm.epsilon)),
         Argument::optional(out),
         Argument::optional(quants.map(Quants::numbers)),
         Argument::optional(quants.map(Quants::scales)),

@@ -4,15 +4,18 @@
 //! processor can take it. `weights.rs` brings weights there, `room.rs` is the buffers of a step, `step.rs` the step.
 //! Invariant, as the processor's: what a sequence gets does not depend on what else is in the step, to the bit.
 
+mod mixture;
+mod places;
 mod room;
 mod step;
 mod weights;
 
 use super::attention::LayerPages;
-use super::device::{Buffer, Device, DeviceError};
+use super::device::{Device, DeviceError};
 use super::matrix::DeviceMatrix;
 use crate::decoder::Decoder as OnProcessor;
 use crate::decoder::Description;
+use crate::decoder::description::Temperature;
 use crate::decoder::rope::Rope;
 use crate::kv::{Change, KvType};
 use room::Room;
@@ -67,7 +70,8 @@ impl Decoder {
         Ok(Self {
             embedding: weights::bring_matrix(device, &weights.embedding)?,
             layers: layers
-                .map(|layer| Layer::bring(device, layer))
+                .zip(&weights.places)
+                .map(|(layer, place)| Layer::bring(device, layer, *place))
                 .collect::<Result<_, _>>()?,
             ropes: weights.ropes.clone(),
             output_norm: Norm::bring(device, &weights.output_norm)?,
@@ -108,9 +112,10 @@ impl Decoder {
     /// # Errors
     /// [`DeviceError`].
     pub fn wipe_scratch(&mut self) -> Result<(), DeviceError> {
-        let Some(room) = &self.room else {
+        let Some(room) = &mut self.room else {
             return Ok(());
         };
+        room.wipe_host();
         for buffer in room.buffers() {
             self.device.clear(buffer, 0, buffer.bytes())?;
         }
@@ -132,17 +137,23 @@ impl Decoder {
         Ok(true)
     }
 
+    /// The ways in which queries grow with their position.
+    fn temperatures(&self) -> Vec<Temperature> {
+        let attentions = self
+            .layers
+            .iter()
+            .filter_map(|layer| layer.attention.as_ref());
+        let mut all: Vec<Temperature> = Vec::new();
+        for temperature in attentions.filter_map(|one| one.description.temperature) {
+            if !all.contains(&temperature) {
+                all.push(temperature);
+            }
+        }
+        all
+    }
+
     /// What it computes.
     pub fn description(&self) -> &Description {
         &self.description
     }
-}
-
-/// A number of rows as kernels read it.
-fn upload_numbers(device: &Device, numbers: &[usize]) -> Result<Buffer, DeviceError> {
-    let numbers: Vec<u32> = numbers
-        .iter()
-        .map(|one| super::matrix::small(*one))
-        .collect();
-    device.upload(&numbers)
 }

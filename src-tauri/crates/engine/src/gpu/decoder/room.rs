@@ -1,102 +1,339 @@
-//! The buffers of a step, used again from step to step.
+//! The buffers of a step, used again from step to step, and the launches that were recorded over them.
 
+use super::Decoder;
+use super::places::{Key, Places};
 use crate::decoder::Description;
-use crate::decoder::description::{FeedForward, MixerDescription};
+use crate::decoder::description::{
+    AttentionDescription, Dense, FeedForward, Gate, MixerDescription, Mixture,
+};
+use crate::gpu::attention::Found;
 use crate::gpu::device::{Buffer, Device, DeviceError};
-use crate::gpu::rows::Quants;
+use crate::gpu::recording::Recording;
+use crate::gpu::rows::{Prepared, Quants};
+
+/// Steps of up to so many rows are recorded: those that write, not those that read a prompt.
+const MOST_RECORDED_ROWS: usize = 16;
+/// Plans that are kept for steps of another shape.
+const MOST_PLANS: usize = 16;
+
+/// Rows that matrices read: as floats, and as quants where a whole number of groups fills a row.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) floats: Buffer,
+    pub(super) quants: Option<Quants>,
+}
+
+impl Stream {
+    fn room(device: &Device, rows: usize, columns: usize) -> Result<Self, DeviceError> {
+        let fits = columns.is_multiple_of(32);
+        let quants = fits.then(|| Quants::room(device, rows, columns));
+        Ok(Self {
+            floats: device.zeroed(rows * columns * 4)?,
+            quants: quants.transpose()?,
+        })
+    }
+
+    pub(super) fn prepared(&self, [count, columns]: [usize; 2]) -> Prepared<'_> {
+        Prepared {
+            floats: Some(&self.floats),
+            quants: self.quants.as_ref(),
+            count,
+            columns,
+        }
+    }
+}
 
 /// Room for steps of up to so many rows.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) rows: usize,
-    /// The residual stream, the stream through a norm, what a part gives, and that through a norm: `[rows, embedding]`.
+    /// `[rows, embedding]`, as what a part gives, and that through a norm.
     pub(super) residual: Buffer,
-    pub(super) normed: Buffer,
     pub(super) given: Buffer,
     pub(super) given_normed: Buffer,
+    /// The residual stream through a norm, and through another where a mixture reads it so.
+    pub(super) normed: Stream,
+    pub(super) second: Option<Stream>,
     pub(super) queries: Buffer,
     pub(super) keys: Buffer,
     pub(super) values: Buffer,
     pub(super) results: Buffer,
     pub(super) gate: Buffer,
     pub(super) up: Buffer,
-    /// `[rows, embedding]`; `None` where no whole number of groups fills a row.
-    pub(super) quants: Option<Quants>,
+    /// What a part has inside, as quants, of whatever width.
+    pub(super) inner: Quants,
+    pub(super) mixture: Option<MixtureRoom>,
+    plans: Vec<Plan>,
+}
+
+/// What a mixture needs beside: see `gpu/mixture.rs`.
+#[derive(Debug)]
+pub(super) struct MixtureRoom {
+    pub(super) outputs: Buffer,
+    pub(super) chosen: Buffer,
+    pub(super) weights: Buffer,
+    pub(super) given: Buffer,
+    pub(super) shared: Buffer,
+    pub(super) gates: Buffer,
+}
+
+/// What steps of one shape have: where their rows stand, room for what attention finds and for logits, and their launches.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) places: Places,
+    /// For each shape of heads, `[heads, value_dim]`.
+    found: Vec<([usize; 2], Found)>,
+    /// `[wanted, vocabulary]`.
     pub(super) logits: Buffer,
+    pub(super) recording: Option<Recording>,
+    /// Whether it has computed a step: what comes once is not recorded.
+    pub(super) is_known: bool,
+}
+
+impl Plan {
+    pub(super) fn new(decoder: &Decoder, key: Key) -> Result<Self, DeviceError> {
+        let device = &decoder.device;
+        let mut found: Vec<([usize; 2], Found)> = Vec::new();
+        for attention in decoder
+            .layers
+            .iter()
+            .filter_map(|layer| layer.attention.as_ref())
+        {
+            let spec = attention.spec();
+            let shape = [spec.heads, spec.value_dim];
+            if found.iter().all(|(known, _)| *known != shape) {
+                found.push((shape, Found::room(device, &spec, key.rows, key.table)?));
+            }
+        }
+        Ok(Self {
+            places: Places::room(decoder, key)?,
+            found,
+            logits: device.zeroed(key.wanted * decoder.description.vocabulary * 4)?,
+            recording: None,
+            is_known: false,
+        })
+    }
+
+    pub(super) fn found(&self, heads: usize, value_dim: usize) -> &Found {
+        let mut all = self.found.iter();
+        let found = all.find(|(shape, _)| *shape == [heads, value_dim]);
+        &found.expect("room for each shape of heads").1
+    }
+
+    /// Whether its launches are worth recording.
+    pub(super) fn is_to_be_recorded(&self) -> bool {
+        self.is_known && self.places.key().rows <= MOST_RECORDED_ROWS
+    }
+
+    fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        let found = self.found.iter().flat_map(|(_, found)| found.buffers());
+        [self.places.buffer(), &self.logits]
+            .into_iter()
+            .chain(found)
+    }
 }
 
 impl Room {
+    pub(super) fn new(
+        device: &Device,
+        description: &Description,
+        rows: usize,
+    ) -> Result<Self, DeviceError> {
+        let sizes = Sizes::of(description);
+        let floats = |columns: usize| device.zeroed(rows * columns * 4);
+        let embedding = description.embedding;
+        let second = sizes.second.then(|| Stream::room(device, rows, embedding));
+        let mixture = sizes
+            .experts
+            .map(|sizes| MixtureRoom::room(device, &sizes, embedding, rows));
+        Ok(Self {
+            rows,
+            residual: floats(embedding)?,
+            given: floats(embedding)?,
+            given_normed: floats(embedding)?,
+            normed: Stream::room(device, rows, embedding)?,
+            second: second.transpose()?,
+            queries: floats(sizes.queries)?,
+            keys: floats(sizes.keys)?,
+            values: floats(sizes.values)?,
+            results: floats(sizes.results)?,
+            gate: floats(sizes.gate)?,
+            up: floats(sizes.up)?,
+            inner: Quants::room(device, rows, sizes.inner.next_multiple_of(32))?,
+            mixture: mixture.transpose()?,
+            plans: Vec::new(),
+        })
+    }
+
+    /// The plan for steps of this shape, which is to be given back.
+    pub(super) fn take_plan(&mut self, decoder: &Decoder, key: Key) -> Result<Plan, DeviceError> {
+        if let Some(at) = self.plans.iter().position(|plan| plan.places.key() == key) {
+            return Ok(self.plans.remove(at));
+        }
+        // Large ones are rarely of the same shape twice; the small one that was used longest ago goes too.
+        self.plans
+            .retain(|plan| plan.places.key().rows <= MOST_RECORDED_ROWS);
+        if self.plans.len() >= MOST_PLANS {
+            self.plans.remove(0);
+        }
+        Plan::new(decoder, key)
+    }
+
+    pub(super) fn give_back(&mut self, plan: Plan) {
+        self.plans.push(plan);
+    }
+
+    /// Forgets what the host side of plans remembers.
+    pub(super) fn wipe_host(&mut self) {
+        self.plans
+            .iter_mut()
+            .for_each(|plan| plan.places.wipe_host());
+    }
+
     /// All of them.
     pub(super) fn buffers(&self) -> impl Iterator<Item = &Buffer> {
         let floats = [
             &self.residual,
-            &self.normed,
             &self.given,
             &self.given_normed,
+            &self.normed.floats,
             &self.queries,
             &self.keys,
             &self.values,
             &self.results,
             &self.gate,
             &self.up,
-            &self.logits,
         ];
+        let second = self.second.iter().map(|second| &second.floats);
+        let streams = self.second.iter().chain([&self.normed]);
+        let quants = streams
+            .filter_map(|stream| stream.quants.as_ref())
+            .chain([&self.inner]);
+        let mixture = self.mixture.iter().flat_map(MixtureRoom::buffers);
         floats
             .into_iter()
-            .chain(self.quants.iter().flat_map(Quants::buffers))
+            .chain(second)
+            .chain(quants.flat_map(Quants::buffers))
+            .chain(mixture)
+            .chain(self.plans.iter().flat_map(Plan::buffers))
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.buffers().map(Buffer::bytes).sum()
     }
+}
 
-    pub(super) fn new(
+impl MixtureRoom {
+    fn room(
         device: &Device,
-        description: &Description,
+        sizes: &ExpertSizes,
+        embedding: usize,
         rows: usize,
     ) -> Result<Self, DeviceError> {
-        let floats = |columns: usize| device.zeroed(rows * columns * 4);
-        let embedding = description.embedding;
-        let attention = |width: fn(&crate::decoder::description::AttentionDescription) -> usize| {
-            let widths = description.layers.iter().map(|layer| match &layer.mixer {
-                MixerDescription::Attention(attention) => width(attention),
-                _ => 0,
-            });
-            widths.max().unwrap_or(0)
-        };
-        let inner = description
-            .layers
-            .iter()
-            .map(|layer| match &layer.feed_forward {
-                FeedForward::Dense(dense) => dense.size,
-                _ => 0,
-            });
-        let inner = inner.max().unwrap_or(0);
+        let numbers = |columns: usize| device.zeroed(rows * columns * 4);
         Ok(Self {
-            rows,
-            residual: floats(embedding)?,
-            normed: floats(embedding)?,
-            given: floats(embedding)?,
-            given_normed: floats(embedding)?,
-            queries: floats(attention(|it| it.heads * it.key_dim))?,
-            keys: floats(attention(|it| it.kv_heads * it.key_dim))?,
-            values: floats(attention(|it| it.kv_heads * it.value_dim))?,
-            results: floats(attention(|it| it.heads * it.value_dim))?,
-            gate: floats(inner)?,
-            up: floats(inner)?,
-            quants: room_for_quants(device, rows, embedding)?,
-            logits: floats(description.vocabulary)?,
+            outputs: numbers(sizes.experts)?,
+            chosen: numbers(sizes.used)?,
+            weights: numbers(sizes.used)?,
+            given: numbers(sizes.used * embedding)?,
+            shared: numbers(embedding)?,
+            gates: numbers(1)?,
         })
+    }
+
+    fn buffers(&self) -> [&Buffer; 6] {
+        let Self {
+            outputs,
+            chosen,
+            weights,
+            given,
+            shared,
+            gates,
+        } = self;
+        [outputs, chosen, weights, given, shared, gates]
     }
 }
 
-/// Room for rows of this width as quants, if they can be.
-pub(super) fn room_for_quants(
-    device: &Device,
-    rows: usize,
-    columns: usize,
-) -> Result<Option<Quants>, DeviceError> {
-    let fits = columns.is_multiple_of(32);
-    fits.then(|| Quants::room(device, rows, columns))
-        .transpose()
+/// The most numbers of one row, of all layers.
+#[derive(Debug, Default)]
+struct Sizes {
+    queries: usize,
+    keys: usize,
+    values: usize,
+    results: usize,
+    gate: usize,
+    up: usize,
+    /// Of what goes into a part's last matrix.
+    inner: usize,
+    second: bool,
+    experts: Option<ExpertSizes>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct ExpertSizes {
+    experts: usize,
+    used: usize,
+}
+
+impl Sizes {
+    fn of(description: &Description) -> Self {
+        let mut sizes = Self {
+            // Logits read rows of the embedding's width.
+            inner: description.embedding,
+            ..Self::default()
+        };
+        for layer in &description.layers {
+            if let MixerDescription::Attention(attention) = &layer.mixer {
+                sizes.attention(attention);
+            }
+            match &layer.feed_forward {
+                FeedForward::Dense(dense) => sizes.dense(dense),
+                FeedForward::Mixture(mixture) => sizes.mixture(mixture),
+                FeedForward::None => {}
+            }
+        }
+        sizes
+    }
+
+    fn attention(&mut self, attention: &AttentionDescription) {
+        let AttentionDescription {
+            heads,
+            kv_heads,
+            key_dim,
+            value_dim,
+            ..
+        } = attention;
+        let results = heads * value_dim;
+        grow(&mut self.queries, heads * key_dim);
+        grow(&mut self.keys, kv_heads * key_dim);
+        grow(&mut self.values, kv_heads * value_dim);
+        grow(&mut self.results, results);
+        grow(&mut self.inner, results);
+    }
+
+    fn dense(&mut self, dense: &Dense) {
+        for size in [&mut self.gate, &mut self.up, &mut self.inner] {
+            grow(size, dense.size);
+        }
+    }
+
+    fn mixture(&mut self, mixture: &Mixture) {
+        let picks = mixture.used * mixture.size;
+        let fused = mixture.gate == Gate::Fused;
+        // Of a fused matrix both halves come into `up`, and what they give goes into `gate`.
+        grow(&mut self.gate, picks);
+        grow(&mut self.up, if fused { 2 * picks } else { picks });
+        grow(&mut self.inner, picks);
+        if let Some(shared) = &mixture.shared {
+            self.dense(&shared.dense);
+        }
+        self.second |= mixture.router_norm.is_some() || mixture.input_norm.is_some();
+        let experts = self.experts.get_or_insert_default();
+        grow(&mut experts.experts, mixture.experts);
+        grow(&mut experts.used, mixture.used);
+    }
+}
+
+fn grow(size: &mut usize, to: usize) {
+    *size = to.max(*size);
 }

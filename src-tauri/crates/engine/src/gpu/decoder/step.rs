@@ -1,86 +1,15 @@
 //! A step on the device: tokens of several sequences through all layers, and the logits that are wanted.
 
-use super::room::{Room, room_for_quants};
-use super::weights::{Attention, Dense, Layer, Linear, Norm};
-use super::{Decoder, upload_numbers};
-use crate::decoder::description::RopeStyle;
-use crate::decoder::rope::Rope;
+use super::Decoder;
+use super::places::{Key, Places};
+use super::room::{Plan, Room};
+use super::weights::{Attention, Dense, FeedForward, Layer, Linear, Norm};
 use crate::decoder::{Chunk, LogitsWanted};
-use crate::gpu::attention::{Attending, Found, Placing, Rows, attend, place};
+use crate::gpu::attention::{Attending, LayerPages, Placing, attend, place};
 use crate::gpu::device::{Buffer, Device, DeviceError};
 use crate::gpu::matrix::is_quantized;
-use crate::gpu::rows::{self, Prepared};
-use crate::kv::{Change, PAGE_TOKENS};
-
-/// Where the rows of a step stand, on the device.
-struct Places {
-    count: usize,
-    positions: Buffer,
-    slots: Buffer,
-    sequences: Buffer,
-    pages: Buffer,
-    table: usize,
-    /// For each rotation: `[rows, dims / 2, 2]`.
-    turns: Vec<(Buffer, usize, RopeStyle)>,
-}
-
-impl Places {
-    fn new(device: &Device, ropes: &[Rope], chunks: &[Chunk]) -> Result<Self, DeviceError> {
-        let table = chunks
-            .iter()
-            .map(|chunk| chunk.pages.len())
-            .max()
-            .unwrap_or(0);
-        let (mut positions, mut slots, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
-        let mut pages = Vec::new();
-        for (sequence, chunk) in chunks.iter().enumerate() {
-            for position in chunk.start..chunk.start + chunk.tokens.len() {
-                let page = chunk.pages[position / PAGE_TOKENS].0 as usize;
-                positions.push(position);
-                slots.push(page * PAGE_TOKENS + position % PAGE_TOKENS);
-                sequences.push(sequence);
-            }
-            let names = chunk.pages.iter().map(|page| page.0 as usize);
-            pages.extend(names.chain(std::iter::repeat(0)).take(table));
-        }
-        let turns = ropes.iter().map(|rope| turns(device, rope, &positions));
-        Ok(Self {
-            count: positions.len(),
-            turns: turns.collect::<Result<_, _>>()?,
-            positions: upload_numbers(device, &positions)?,
-            slots: upload_numbers(device, &slots)?,
-            sequences: upload_numbers(device, &sequences)?,
-            pages: upload_numbers(device, &pages)?,
-            table,
-        })
-    }
-
-    fn rows(&self) -> Rows<'_> {
-        Rows {
-            count: self.count,
-            positions: &self.positions,
-            slots: &self.slots,
-            sequences: &self.sequences,
-            pages: &self.pages,
-            table: self.table,
-        }
-    }
-}
-
-fn turns(
-    device: &Device,
-    rope: &Rope,
-    positions: &[usize],
-) -> Result<(Buffer, usize, RopeStyle), DeviceError> {
-    let (mut cosines, mut sines) = (Vec::new(), Vec::new());
-    rope.turn(positions, &mut cosines, &mut sines);
-    let both: Vec<f32> = cosines
-        .iter()
-        .zip(&sines)
-        .flat_map(|(cosine, sine)| [*cosine, *sine])
-        .collect();
-    Ok((device.upload(&both)?, rope.dims, rope.style))
-}
+use crate::gpu::rows::{self, Given, Inner, Prepared};
+use crate::kv::Change;
 
 impl Decoder {
     /// Computes a step: does `changes`, writes the chunks' keys and values into their pages and returns the wanted rows of
@@ -93,73 +22,70 @@ impl Decoder {
     /// For a page that there is no room for.
     pub fn step(&mut self, changes: &[Change], chunks: &[Chunk]) -> Result<Vec<f32>, DeviceError> {
         self.queue(changes)?;
-        let rows: usize = chunks.iter().map(|chunk| chunk.tokens.len()).sum();
-        if rows == 0 {
+        let wanted = wanted_rows(chunks);
+        let key = Key::of(chunks, wanted.len());
+        if key.rows == 0 {
             return Ok(Vec::new());
         }
-        let known = |chunk: &Chunk| {
-            chunk
-                .pages
-                .iter()
-                .all(|page| (page.0 as usize) < self.page_count)
+        let known = |page: &crate::kv::PageId| (page.0 as usize) < self.page_count;
+        let mut pages = chunks.iter().flat_map(|chunk| chunk.pages);
+        assert!(pages.all(known), "pages that were not asked for");
+        let mut room = match self.room.take() {
+            Some(room) if room.rows >= key.rows => room,
+            _ => Room::new(&self.device, &self.description, key.rows)?,
         };
-        assert!(chunks.iter().all(known), "pages that were not asked for");
-        let room = match self.room.take() {
-            Some(room) if room.rows >= rows => room,
-            _ => Room::new(&self.device, &self.description, rows)?,
-        };
-        let logits = self.compute(chunks, rows, &room);
+        let logits = self.compute(&mut room, key, chunks, &wanted);
         self.room = Some(room);
         logits
     }
 
-    fn compute(&self, chunks: &[Chunk], rows: usize, room: &Room) -> Result<Vec<f32>, DeviceError> {
-        let device = &self.device;
-        let tokens: Vec<u32> = chunks
-            .iter()
-            .flat_map(|chunk| chunk.tokens)
-            .copied()
-            .collect();
-        let tokens = device.upload(&tokens)?;
-        self.embedding.embed(
-            device,
-            &tokens,
-            rows,
-            self.description.embedding_scale,
-            &room.residual,
-        )?;
-        let places = Places::new(device, &self.ropes, chunks)?;
+    fn compute(
+        &self,
+        room: &mut Room,
+        key: Key,
+        chunks: &[Chunk],
+        wanted: &[usize],
+    ) -> Result<Vec<f32>, DeviceError> {
+        let mut plan = room.take_plan(self, key)?;
+        plan.places
+            .fill(&self.device, &self.ropes, chunks, wanted)?;
+        if plan.recording.is_none() && plan.is_to_be_recorded() {
+            plan.recording = Some(self.device.record(|| self.launch(room, &plan))?);
+        }
+        match &plan.recording {
+            Some(recording) => self.device.replay(recording)?,
+            None => self.launch(room, &plan)?,
+        }
+        plan.is_known = true;
+        let logits = self.read_logits(&plan)?;
+        room.give_back(plan);
+        Ok(logits)
+    }
+
+    /// All launches of a step. What they depend on lies in `plan`, so that they can be recorded.
+    fn launch(&self, room: &Room, plan: &Plan) -> Result<(), DeviceError> {
+        let (device, key) = (&self.device, plan.places.key());
+        let tokens = &plan.places.tokens;
+        let scale = self.description.embedding_scale;
+        self.embedding
+            .embed(device, tokens, key.rows, scale, &room.residual)?;
         let mut step = Step {
             device,
             room,
-            shape: [rows, self.description.embedding],
+            plan,
+            shape: [key.rows, self.description.embedding],
             pending: None,
         };
-        for (layer, pages) in self.layers.iter().zip(&self.pages) {
-            step.norm(&layer.mixer_norm)?;
-            step.attend(&layer.attention, pages, &places)?;
-            step.give(layer, layer.mixer_post_norm.as_ref())?;
-            step.norm(&layer.feed_forward_norm)?;
-            step.feed(&layer.dense)?;
-            step.give(layer, layer.feed_forward_post_norm.as_ref())?;
+        for layer in &self.layers {
+            step.layer(layer, &self.pages)?;
         }
-        step.norm(&self.output_norm)?;
-        self.logits(room, &wanted_rows(chunks))
+        step.norm(Some(&self.output_norm))?;
+        step.logits(&self.output)
     }
 
-    /// The output matrix for the rows that are wanted, out of the normed stream.
-    fn logits(&self, room: &Room, wanted: &[usize]) -> Result<Vec<f32>, DeviceError> {
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (device, columns) = (&self.device, self.description.embedding);
-        let ids = upload_numbers(device, wanted)?;
-        let shape = [wanted.len(), columns];
-        rows::take_rows(device, &room.normed, &ids, &room.given, shape)?;
-        let input = prepare(device, &room.given, room, &[&self.output], shape)?;
-        self.output.multiply(device, input, &room.logits)?;
-        let mut bytes = vec![0; wanted.len() * self.description.vocabulary * 4];
-        device.read(&room.logits, 0, &mut bytes)?;
+    fn read_logits(&self, plan: &Plan) -> Result<Vec<f32>, DeviceError> {
+        let mut bytes = vec![0; plan.logits.bytes()];
+        self.device.read(&plan.logits, 0, &mut bytes)?;
         let cap = self.description.logit_softcap;
         let logit = |bytes: &[u8; 4]| {
             let logit = f32::from_le_bytes(*bytes) * self.description.logit_scale;
@@ -169,160 +95,230 @@ impl Decoder {
     }
 }
 
-/// Floats, and quants of them if one of the matrices is quantized.
-fn prepare<'a>(
-    device: &Device,
-    floats: &'a Buffer,
-    room: &'a Room,
-    maps: &[&Linear],
-    shape: [usize; 2],
-) -> Result<Prepared<'a>, DeviceError> {
-    let quants = room
-        .quants
-        .as_ref()
-        .filter(|_| maps.iter().any(|map| is_quantized(map.matrix.kind())));
-    if let Some(quants) = quants {
-        rows::quantize(device, floats, quants, shape)?;
-    }
-    Ok(Prepared {
-        floats: Some(floats),
-        quants,
-        count: shape[0],
-        columns: shape[1],
-    })
-}
-
 /// A step on its way through the layers.
-struct Step<'a> {
-    device: &'a Device,
-    room: &'a Room,
-    shape: [usize; 2],
+pub(super) struct Step<'a> {
+    pub(super) device: &'a Device,
+    pub(super) room: &'a Room,
+    plan: &'a Plan,
+    /// Rows, and the width of the residual stream.
+    pub(super) shape: [usize; 2],
     /// What the last part gave and has not been added yet: the next norm does, in the same launch.
-    pending: Option<(&'a Buffer, f32)>,
+    pending: Option<Given<'a>>,
 }
 
 impl<'a> Step<'a> {
-    /// Adds what is pending, and norms the stream: as floats and as quants.
-    fn norm(&mut self, norm: &Norm) -> Result<(), DeviceError> {
-        let room = self.room;
-        let out = (Some(&room.normed), room.quants.as_ref());
+    fn layer(&mut self, layer: &Layer, pages: &[LayerPages]) -> Result<(), DeviceError> {
+        if let Some(attention) = &layer.attention {
+            self.norm(layer.mixer_norm.as_ref())?;
+            self.attend(attention, &pages[attention.pages])?;
+            self.give(layer, layer.mixer_post_norm.as_ref())?;
+        }
+        match &layer.feed_forward {
+            FeedForward::None => {}
+            FeedForward::Dense(dense) => {
+                self.norm(layer.feed_forward_norm.as_ref())?;
+                self.feed(dense, &self.room.given)?;
+                self.give(layer, layer.feed_forward_post_norm.as_ref())?;
+            }
+            FeedForward::Mixture(mixture) => {
+                self.norm(layer.feed_forward_norm.as_ref())?;
+                self.mix(mixture)?;
+                self.give(layer, layer.feed_forward_post_norm.as_ref())?;
+            }
+        }
+        // The stream is scaled when what is pending has come to it.
+        if let Some(pending) = &mut self.pending {
+            pending.scale = layer.output_scale;
+        }
+        Ok(())
+    }
+
+    /// Adds what is pending, and norms the stream, or takes it as it is: as floats and as quants.
+    fn norm(&mut self, norm: Option<&Norm>) -> Result<(), DeviceError> {
+        let Room {
+            residual, normed, ..
+        } = self.room;
+        let norm = norm.map(Norm::as_rows);
+        let (floats, quants) = (Some(&normed.floats), normed.quants.as_ref());
         rows::add_norm(
             self.device,
-            &room.residual,
+            residual,
             self.pending.take(),
-            norm.as_rows(),
-            out.0,
-            out.1,
+            norm,
+            floats,
+            quants,
             self.shape,
         )
     }
 
-    fn normed(&self) -> Prepared<'a> {
-        Prepared {
-            floats: Some(&self.room.normed),
-            quants: self.room.quants.as_ref(),
-            count: self.shape[0],
-            columns: self.shape[1],
-        }
+    /// What the last norm gave.
+    pub(super) fn normed(&self) -> Prepared<'a> {
+        self.room.normed.prepared(self.shape)
+    }
+
+    /// The stream through this norm, beside the last one; that one where there is none.
+    pub(super) fn normed_by(&self, norm: Option<&Norm>) -> Result<Prepared<'a>, DeviceError> {
+        let (Some(norm), Some(second)) = (norm, &self.room.second) else {
+            return Ok(self.normed());
+        };
+        let (floats, quants) = (Some(&second.floats), second.quants.as_ref());
+        let norm = Some(norm.as_rows());
+        rows::add_norm(
+            self.device,
+            &self.room.residual,
+            None,
+            norm,
+            floats,
+            quants,
+            self.shape,
+        )?;
+        Ok(second.prepared(self.shape))
+    }
+
+    pub(super) fn norm_in_place(&self, norm: &Norm, rows: &Buffer) -> Result<(), DeviceError> {
+        rows::add_norm(
+            self.device,
+            rows,
+            None,
+            Some(norm.as_rows()),
+            Some(rows),
+            None,
+            self.shape,
+        )
     }
 
     /// What a part gave is to be added.
     fn give(&mut self, layer: &Layer, norm: Option<&Norm>) -> Result<(), DeviceError> {
-        let room = self.room;
-        let mut given = &room.given;
         if let Some(norm) = norm {
-            given = &room.given_normed;
-            rows::add_norm(
-                self.device,
-                &room.given,
-                None,
-                norm.as_rows(),
-                Some(given),
-                None,
-                self.shape,
-            )?;
+            self.norm_in_place(norm, &self.room.given)?;
         }
-        self.pending = Some((given, layer.residual_scale));
+        self.pending = Some(Given {
+            floats: &self.room.given,
+            factor: layer.residual_scale,
+            scale: 1.0,
+        });
         Ok(())
     }
 
-    fn attend(
-        &self,
-        attention: &Attention,
-        pages: &crate::gpu::attention::LayerPages,
-        places: &Places,
-    ) -> Result<(), DeviceError> {
+    fn attend(&self, attention: &Attention, pages: &LayerPages) -> Result<(), DeviceError> {
         let (device, room, input) = (self.device, self.room, self.normed());
-        attention.query.multiply(device, input, &room.queries)?;
-        attention.key.multiply(device, input, &room.keys)?;
-        attention.value.multiply(device, input, &room.values)?;
         let description = &attention.description;
-        let placing = Placing {
-            query_norm: attention.query_norm.as_ref(),
-            key_norm: attention.key_norm.as_ref(),
-            epsilon: description.epsilon,
-            turns: description.rope.map(|rope| {
-                let (turns, dims, style) = &places.turns[rope];
-                (turns, *dims, *style)
-            }),
-        };
+        attention.query.multiply(device, input, &room.queries)?;
+        let own = attention.own.as_ref().map(|own| {
+            own.key.multiply(device, input, &room.keys)?;
+            let Some(value) = &own.value else {
+                return Ok([&room.keys; 2]);
+            };
+            value.multiply(device, input, &room.values)?;
+            Ok([&room.keys, &room.values])
+        });
+        let own = own.transpose()?;
+        self.norm_whole(attention)?;
+        let places = &self.plan.places;
         let rows = places.rows();
-        let all = [&room.queries, &room.keys, &room.values];
-        place(device, pages, description.heads, &placing, &rows, all)?;
+        let placing = placing(attention, places);
+        place(
+            device,
+            pages,
+            description.heads,
+            &placing,
+            &rows,
+            &room.queries,
+            own,
+        )?;
         let spec = attention.spec();
-        let found = Found::room(device, &spec, rows.count, rows.table)?;
         let attending = Attending {
             spec: &spec,
             sinks: attention.sinks.as_ref(),
             pages,
         };
+        let found = self.plan.found(spec.heads, spec.value_dim);
         attend(
             device,
             attending,
             &rows,
             &room.queries,
-            &found,
+            found,
             &room.results,
         )?;
-        self.map(
-            &attention.output,
-            &room.results,
-            description.heads * description.value_dim,
-        )
+        let columns = spec.heads * spec.value_dim;
+        self.map(&attention.output, &room.results, columns, &room.given)
     }
 
-    fn feed(&self, dense: &Dense) -> Result<(), DeviceError> {
-        let (device, room, input) = (self.device, self.room, self.normed());
-        if let Some(gate) = &dense.gate {
-            gate.multiply(device, input, &room.gate)?;
+    /// Norms over all heads together, which `place` doesn't know.
+    fn norm_whole(&self, attention: &Attention) -> Result<(), DeviceError> {
+        let pairs = [
+            (&attention.whole_query_norm, &self.room.queries),
+            (&attention.whole_key_norm, &self.room.keys),
+        ];
+        for (norm, floats) in pairs {
+            if let Some(norm) = norm {
+                let shape = [self.shape[0], norm.width()];
+                let norm = Some(norm.as_rows());
+                rows::add_norm(self.device, floats, None, norm, Some(floats), None, shape)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Computes a dense part of the normed stream into `out`.
+    pub(super) fn feed(&self, dense: &Dense, out: &Buffer) -> Result<(), DeviceError> {
+        let (device, room, input) = (self.device, self.room, self.normed());
         dense.up.multiply(device, input, &room.up)?;
-        let gate = dense.gate.as_ref().map(|_| &room.gate);
+        let inner = match &dense.gate {
+            Some(gate) => {
+                gate.multiply(device, input, &room.gate)?;
+                Inner::Gated(&room.gate, &room.up)
+            }
+            None => Inner::Plain(&room.up),
+        };
         let shape = [self.shape[0], dense.size];
-        let quants = self.quants_for(&dense.down, dense.size)?;
+        let quants = self.inner_for(&dense.down, dense.size);
         // In place: each number is read by the thread that writes it.
-        rows::activate(
-            device,
-            dense.activation,
-            gate,
-            &room.up,
-            Some(&room.up),
-            quants.as_ref(),
-            shape,
-        )?;
+        let up = Some(&room.up);
+        rows::activate(device, dense.activation, inner, up, quants.as_ref(), shape)?;
         let inner = Prepared {
             floats: Some(&room.up),
             quants: quants.as_ref(),
             count: shape[0],
             columns: shape[1],
         };
-        dense.down.multiply(device, inner, &room.given)
+        dense.down.multiply(device, inner, out)
     }
 
-    /// What a part has inside, through its last matrix.
-    fn map(&self, linear: &Linear, floats: &Buffer, columns: usize) -> Result<(), DeviceError> {
+    /// The output matrix for the rows that are wanted, out of the normed stream.
+    fn logits(&self, output: &Linear) -> Result<(), DeviceError> {
+        let (room, places) = (self.room, &self.plan.places);
+        let shape = [places.key().wanted, self.shape[1]];
+        if shape[0] == 0 {
+            return Ok(());
+        }
+        let taken = &room.given_normed;
+        rows::take_rows(
+            self.device,
+            &room.normed.floats,
+            &places.wanted,
+            taken,
+            shape,
+        )?;
+        let wanted = Step {
+            shape,
+            pending: None,
+            ..*self
+        };
+        wanted.map(output, taken, shape[1], &self.plan.logits)
+    }
+
+    /// What a part has inside, `[rows, columns]`, through its last matrix.
+    fn map(
+        &self,
+        linear: &Linear,
+        floats: &Buffer,
+        columns: usize,
+        out: &Buffer,
+    ) -> Result<(), DeviceError> {
         let shape = [self.shape[0], columns];
-        let quants = self.quants_for(linear, columns)?;
+        let quants = self.inner_for(linear, columns);
         if let Some(quants) = &quants {
             rows::quantize(self.device, floats, quants, shape)?;
         }
@@ -332,18 +328,28 @@ impl<'a> Step<'a> {
             count: shape[0],
             columns,
         };
-        linear.multiply(self.device, inner, &self.room.given)
+        linear.multiply(self.device, inner, out)
     }
 
-    fn quants_for(
-        &self,
-        linear: &Linear,
-        columns: usize,
-    ) -> Result<Option<rows::Quants>, DeviceError> {
-        if !is_quantized(linear.matrix.kind()) {
-            return Ok(None);
-        }
-        room_for_quants(self.device, self.shape[0], columns)
+    /// Room for what goes into this matrix as quants, if it reads them.
+    fn inner_for(&self, linear: &Linear, columns: usize) -> Option<rows::Quants> {
+        let reads = is_quantized(linear.matrix.kind());
+        self.room.inner.of_width(columns).filter(|_| reads)
+    }
+}
+
+fn placing<'a>(attention: &'a Attention, places: &'a Places) -> Placing<'a> {
+    let description = &attention.description;
+    Placing {
+        query_norm: attention.query_norm.as_ref(),
+        key_norm: attention.key_norm.as_ref(),
+        value_norm: description.value_norm,
+        epsilon: description.epsilon,
+        turns: description.rope.map(|rope| places.turns(rope)),
+        warmth: description
+            .temperature
+            .as_ref()
+            .and_then(|one| places.warmth(one)),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Weights on their way to the device, and what no kernel knows yet.
 
 use super::Refused;
+use super::mixture::Mixture;
 use crate::cpu::AttentionSpec;
 use crate::decoder::description::{
-    Activation, AttentionDescription, Description, FeedForward, KvSource, LayerDescription,
-    MixerDescription, NormKind, QkNorm,
+    Activation, AttentionDescription, Description, FeedForward as FeedForwardDescription,
+    LayerDescription, MixerDescription, NormKind, QkNorm,
 };
 use crate::decoder::feed_forward::DenseWeights;
 use crate::decoder::layer::{FeedForwardWeights, Layer as OnProcessor, Mixer};
 use crate::decoder::mixers::attention::Attention as AttentionOnProcessor;
+use crate::decoder::model::Place;
 use crate::decoder::norm::NormWeights;
 use crate::decoder::source::Linear as LinearOnProcessor;
 use crate::gpu::device::{Buffer, Device, DeviceError};
@@ -35,13 +37,27 @@ pub(super) struct Norm {
 #[derive(Debug)]
 pub(super) struct Attention {
     pub(super) description: AttentionDescription,
+    /// Which layer's pages it looks at, in the order of layers that have some.
+    pub(super) pages: usize,
     pub(super) query: Linear,
-    pub(super) key: Linear,
-    pub(super) value: Linear,
+    /// `None` where another layer's are looked at.
+    pub(super) own: Option<Own>,
     pub(super) output: Linear,
+    /// Over each head.
     pub(super) query_norm: Option<Buffer>,
     pub(super) key_norm: Option<Buffer>,
+    /// Over all heads together.
+    pub(super) whole_query_norm: Option<Norm>,
+    pub(super) whole_key_norm: Option<Norm>,
     pub(super) sinks: Option<Buffer>,
+}
+
+/// What makes the keys and values that a layer keeps.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) key: Linear,
+    /// `None` where values are keys.
+    pub(super) value: Option<Linear>,
 }
 
 /// A feed-forward part.
@@ -57,13 +73,22 @@ pub(super) struct Dense {
 /// A layer.
 #[derive(Debug)]
 pub(super) struct Layer {
-    pub(super) attention: Attention,
-    pub(super) dense: Dense,
-    pub(super) mixer_norm: Norm,
+    pub(super) attention: Option<Attention>,
+    pub(super) feed_forward: FeedForward,
+    pub(super) mixer_norm: Option<Norm>,
     pub(super) mixer_post_norm: Option<Norm>,
-    pub(super) feed_forward_norm: Norm,
+    pub(super) feed_forward_norm: Option<Norm>,
     pub(super) feed_forward_post_norm: Option<Norm>,
     pub(super) residual_scale: f32,
+    pub(super) output_scale: f32,
+}
+
+/// The second part of a layer.
+#[derive(Debug)]
+pub(super) enum FeedForward {
+    Dense(Box<Dense>),
+    Mixture(Box<Mixture>),
+    None,
 }
 
 /// What of a model no kernel knows yet, in words.
@@ -80,7 +105,7 @@ pub(super) fn refusal(description: &Description) -> Option<String> {
         ),
     ];
     let reason = reason.or(first(&others));
-    reason.map(|what| format!("the GPU's kernels don't know {what} yet"))
+    reason.map(|what| unknown(what).to_string())
 }
 
 fn first(reasons: &[(bool, &'static str)]) -> Option<&'static str> {
@@ -91,35 +116,28 @@ fn first(reasons: &[(bool, &'static str)]) -> Option<&'static str> {
 }
 
 fn refusal_of_layer(layer: &LayerDescription) -> Option<&'static str> {
-    let MixerDescription::Attention(attention) = &layer.mixer else {
-        return Some("layers other than attention");
+    let norms = [
+        &layer.mixer_norm,
+        &layer.feed_forward_norm,
+        &layer.mixer_post_norm,
+        &layer.feed_forward_post_norm,
+    ];
+    let mut norms = norms.iter().copied().flatten();
+    let (other, gated) = match &layer.mixer {
+        MixerDescription::Attention(attention) => (false, attention.output_gate),
+        MixerDescription::None => (false, false),
+        _ => (true, false),
     };
-    let norms = [&layer.mixer_norm, &layer.feed_forward_norm];
-    let post = [&layer.mixer_post_norm, &layer.feed_forward_post_norm];
-    let mut all = norms.iter().chain(&post).copied().flatten();
-    first(&[
-        (
-            !matches!(layer.feed_forward, FeedForward::Dense(_)),
-            "mixtures of experts",
-        ),
-        (
-            norms.iter().any(|norm| norm.is_none()),
-            "layers without a norm before their parts",
-        ),
-        (all.any(|norm| norm.kind != NormKind::Rms), "a layer norm"),
-        (layer.output_scale, "scaled layers"),
-        (attention.kv != KvSource::Own, "shared keys and values"),
-        (
-            attention.qk_norm == QkNorm::Whole,
-            "norms over all heads together",
-        ),
-        (attention.value_norm, "normed values"),
-        (
-            attention.temperature.is_some(),
-            "queries that grow with their position",
-        ),
-        (attention.output_gate, "gated attention"),
-    ])
+    let mixture = match &layer.feed_forward {
+        FeedForwardDescription::Mixture(mixture) => super::mixture::refusal(mixture),
+        _ => None,
+    };
+    let reason = first(&[
+        (other, "layers other than attention"),
+        (norms.any(|norm| norm.kind != NormKind::Rms), "a layer norm"),
+        (gated, "gated attention"),
+    ]);
+    reason.or(mixture)
 }
 
 /// A matrix, or which type no kernel knows.
@@ -127,11 +145,14 @@ pub(super) fn bring_matrix(device: &Device, matrix: &Matrix) -> Result<DeviceMat
     let there = DeviceMatrix::upload(device, matrix)?;
     there.ok_or_else(|| {
         let kind = matrix.tensor_type();
-        Refused::Unsupported(format!("the GPU's kernels don't know the type {kind} yet"))
+        unknown(&format!("the type {kind}"))
     })
 }
 
-fn bring_floats(device: &Device, floats: Option<&Vec<f32>>) -> Result<Option<Buffer>, DeviceError> {
+pub(super) fn bring_floats(
+    device: &Device,
+    floats: Option<&Vec<f32>>,
+) -> Result<Option<Buffer>, DeviceError> {
     floats.map(|floats| device.upload(floats)).transpose()
 }
 
@@ -159,8 +180,7 @@ impl Linear {
 impl Norm {
     pub(super) fn bring(device: &Device, norm: &NormWeights) -> Result<Self, Refused> {
         if norm.bias.is_some() {
-            let what = "the GPU's kernels don't know a norm with a bias yet";
-            return Err(Refused::Unsupported(what.into()));
+            return Err(unknown("a norm with a bias"));
         }
         Ok(Self {
             weights: device.upload(&norm.weights)?,
@@ -168,16 +188,16 @@ impl Norm {
         })
     }
 
-    fn bring_optional(
+    pub(super) fn bring_optional(
         device: &Device,
         norm: Option<&NormWeights>,
     ) -> Result<Option<Self>, Refused> {
         norm.map(|norm| Self::bring(device, norm)).transpose()
     }
 
-    fn bring_expected(device: &Device, norm: Option<&NormWeights>) -> Result<Self, Refused> {
-        let missing = || Refused::Unsupported("a layer has no norm before its parts".into());
-        Self::bring(device, norm.ok_or_else(missing)?)
+    /// How many numbers it norms together.
+    pub(super) fn width(&self) -> usize {
+        self.weights.bytes() / 4
     }
 
     pub(super) fn as_rows(&self) -> rows::Norm<'_> {
@@ -189,21 +209,32 @@ impl Norm {
 }
 
 impl Attention {
-    fn bring(device: &Device, attention: &AttentionOnProcessor) -> Result<Self, Refused> {
-        let missing = || Refused::Unsupported("a layer has no keys of its own".into());
-        let linear = |linear: &Option<LinearOnProcessor>| {
-            Linear::bring(device, linear.as_ref().ok_or_else(missing)?)
+    fn bring(
+        device: &Device,
+        attention: &AttentionOnProcessor,
+        pages: usize,
+    ) -> Result<Self, Refused> {
+        let is_whole = attention.description.qk_norm == QkNorm::Whole;
+        let head = |norm: &Option<NormWeights>| {
+            let norm = norm.as_ref().filter(|_| !is_whole);
+            bring_floats(device, norm.map(|norm| &norm.weights))
         };
-        let norm = |norm: &Option<NormWeights>| {
-            bring_floats(device, norm.as_ref().map(|norm| &norm.weights))
+        let whole = |norm: &Option<NormWeights>| {
+            Norm::bring_optional(device, norm.as_ref().filter(|_| is_whole))
         };
+        let own = attention
+            .key
+            .as_ref()
+            .map(|key| Own::bring(device, key, attention));
         Ok(Self {
+            pages,
             query: Linear::bring(device, &attention.query)?,
-            key: linear(&attention.key)?,
-            value: linear(&attention.value)?,
+            own: own.transpose()?,
             output: Linear::bring(device, &attention.output)?,
-            query_norm: norm(&attention.query_norm)?,
-            key_norm: norm(&attention.key_norm)?,
+            query_norm: head(&attention.query_norm)?,
+            key_norm: head(&attention.key_norm)?,
+            whole_query_norm: whole(&attention.query_norm)?,
+            whole_key_norm: whole(&attention.key_norm)?,
             sinks: bring_floats(device, attention.sinks.as_ref())?,
             description: attention.description.clone(),
         })
@@ -225,8 +256,24 @@ impl Attention {
     }
 }
 
+impl Own {
+    fn bring(
+        device: &Device,
+        key: &LinearOnProcessor,
+        attention: &AttentionOnProcessor,
+    ) -> Result<Self, Refused> {
+        let value = attention.value.as_ref();
+        Ok(Self {
+            key: Linear::bring(device, key)?,
+            value: value
+                .map(|value| Linear::bring(device, value))
+                .transpose()?,
+        })
+    }
+}
+
 impl Dense {
-    fn bring(device: &Device, dense: &DenseWeights) -> Result<Self, Refused> {
+    pub(super) fn bring(device: &Device, dense: &DenseWeights) -> Result<Self, Refused> {
         let gate = dense.gate.as_ref();
         let gate = gate.map(|gate| Linear::bring(device, gate)).transpose()?;
         Ok(Self {
@@ -240,22 +287,47 @@ impl Dense {
 }
 
 impl Layer {
-    pub(super) fn bring(device: &Device, layer: &OnProcessor) -> Result<Self, Refused> {
-        let (Mixer::Attention(attention), FeedForwardWeights::Dense(dense)) =
-            (&layer.mixer, &layer.feed_forward)
-        else {
-            let what = "the GPU's kernels don't know such layers yet";
-            return Err(Refused::Unsupported(what.into()));
+    pub(super) fn bring(
+        device: &Device,
+        layer: &OnProcessor,
+        place: Place,
+    ) -> Result<Self, Refused> {
+        let attention = match (&layer.mixer, place) {
+            (Mixer::Attention(attention), Place::Pages(pages)) => {
+                Some(Attention::bring(device, attention, pages)?)
+            }
+            (Mixer::None, _) => None,
+            _ => return Err(unknown("such layers")),
         };
-        let post = |norm: &Option<NormWeights>| Norm::bring_optional(device, norm.as_ref());
+        let norm = |norm: &Option<NormWeights>| Norm::bring_optional(device, norm.as_ref());
         Ok(Self {
-            attention: Attention::bring(device, attention)?,
-            dense: Dense::bring(device, dense)?,
-            mixer_norm: Norm::bring_expected(device, layer.mixer_norm.as_ref())?,
-            mixer_post_norm: post(&layer.mixer_post_norm)?,
-            feed_forward_norm: Norm::bring_expected(device, layer.feed_forward_norm.as_ref())?,
-            feed_forward_post_norm: post(&layer.feed_forward_post_norm)?,
+            attention,
+            feed_forward: FeedForward::bring(device, &layer.feed_forward)?,
+            mixer_norm: norm(&layer.mixer_norm)?,
+            mixer_post_norm: norm(&layer.mixer_post_norm)?,
+            feed_forward_norm: norm(&layer.feed_forward_norm)?,
+            feed_forward_post_norm: norm(&layer.feed_forward_post_norm)?,
             residual_scale: layer.residual_scale,
+            output_scale: layer.output_scale,
         })
     }
+}
+
+impl FeedForward {
+    fn bring(device: &Device, weights: &FeedForwardWeights) -> Result<Self, Refused> {
+        Ok(match weights {
+            FeedForwardWeights::Dense(dense) => Self::Dense(Box::new(Dense::bring(device, dense)?)),
+            FeedForwardWeights::Mixture(mixture) => {
+                if let Some(what) = super::mixture::refusal_of_weights(mixture) {
+                    return Err(unknown(what));
+                }
+                Self::Mixture(Box::new(Mixture::bring(device, mixture)?))
+            }
+            FeedForwardWeights::None => Self::None,
+        })
+    }
+}
+
+fn unknown(what: &str) -> Refused {
+    Refused::Unsupported(format!("the GPU's kernels don't know {what} yet"))
 }

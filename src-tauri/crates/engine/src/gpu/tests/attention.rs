@@ -149,8 +149,9 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
             let keys = Case::kept(sequence, position, spec.kv_heads * spec.key_dim, 1);
             let values = Case::kept(sequence, position, spec.kv_heads * spec.value_dim, 500_000);
             let [keys, values] = [keys, values].map(|one| device.upload(&one).expect("room"));
-            let there = [&unused, &keys, &values];
-            place(device, &pages, spec.heads, &PLAIN, &rows, there).expect("placed");
+            let own = Some([&keys, &values]);
+            let heads = spec.heads;
+            place(device, &pages, heads, &PLAIN, &rows, &unused, own).expect("placed");
         }
     }
     let rows = case.before.len();
@@ -182,8 +183,10 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
 const PLAIN: Placing = Placing {
     query_norm: None,
     key_norm: None,
+    value_norm: false,
     epsilon: 0.0,
     turns: None,
+    warmth: None,
 };
 
 fn check(case: &Case) {
@@ -232,6 +235,9 @@ fn nothing_depends_on_the_order_of_threads() {
     in_each_order(|device| found(device, &case));
 }
 
+/// Of two rows.
+const WARMTH: [f32; 2] = [1.0, 1.25];
+
 #[test]
 fn queries_are_normed_and_turned_as_by_the_cpu() {
     for (style, turned) in [
@@ -265,8 +271,10 @@ fn queries_are_normed_and_turned_as_by_the_cpu() {
             let placing = Placing {
                 query_norm: Some(&device.upload(&weights).expect("room")),
                 key_norm: None,
+                value_norm: false,
                 epsilon: 1e-6,
                 turns: Some((&device.upload(&turns).expect("room"), turned, style)),
+                warmth: Some(&device.upload(&WARMTH).expect("room")),
             };
             let queries = device.upload(&values).expect("room");
             let keys = device.upload(&values[..rows * dim]).expect("room");
@@ -276,7 +284,8 @@ fn queries_are_normed_and_turned_as_by_the_cpu() {
                 heads,
                 &placing,
                 &at,
-                [&queries, &keys, &keys],
+                &queries,
+                Some([&keys, &keys]),
             )
             .expect("placed");
             device.floats(&queries).expect("read")
@@ -303,6 +312,7 @@ fn queries_are_normed_and_turned_as_by_the_cpu() {
                 expected[b] = normed[b] * angle.cos() + normed[a] * angle.sin();
             }
             for (found, expected) in after.iter().zip(&expected) {
+                let expected = WARMTH[at / heads] * expected;
                 assert!(
                     (found - expected).abs() < 1e-5,
                     "{style:?}: {found} and {expected}"

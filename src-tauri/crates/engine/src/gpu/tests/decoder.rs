@@ -14,17 +14,27 @@ use std::sync::atomic::AtomicBool;
 const TOLERANCE: f32 = 1e-4;
 
 /// What the kernels know by now. A family that is added here stays.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 21] = [
     "gemma2",
     "gemma3",
+    "gemma4",
+    "gemma4-moe",
     "glm4",
+    "glm4moe",
+    "gpt-oss",
     "granite",
+    "granitemoe",
     "llama",
     "llama-3.1",
+    "mistral3",
+    "mixtral",
+    "olmo2",
+    "olmo3",
     "phi3-longrope",
     "phi3-window",
     "qwen2",
     "qwen3",
+    "qwen3moe",
     "smollm3",
 ];
 

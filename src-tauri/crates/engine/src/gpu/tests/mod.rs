@@ -4,6 +4,8 @@
 mod attention;
 mod decoder;
 mod matrix;
+mod mixture;
+mod recording;
 mod rows;
 
 use super::Device;
