@@ -11,6 +11,10 @@ use crate::kv::PAGE_TOKENS;
 /// What is the same for all queries of a layer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Looks {
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only kernels for AVX-512 ask")
+    )]
     pub(super) key_dim: usize,
     pub(super) value_dim: usize,
     /// Factor on the scores.
@@ -40,6 +44,10 @@ pub(super) const NOTHING: Running = Running {
 
 /// A head's page, as it is kept or as floats: keys `[key_dim, PAGE_TOKENS]`, values `[PAGE_TOKENS, value_dim]`.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "only kernels for AVX-512 ask")
+)]
 pub(super) enum Page<'a> {
     Floats(&'a [f32], &'a [f32]),
     Halves(&'a [u8], &'a [u8]),

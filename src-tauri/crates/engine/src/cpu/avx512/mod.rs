@@ -34,7 +34,7 @@ pub(super) fn available() -> bool {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use elsewhere::{dot, dots, fill, multiply, multiply_few, quantize};
+pub(super) use elsewhere::{available, dot, dots, fill, multiply, multiply_few, quantize};
 
 #[cfg(not(target_arch = "x86_64"))]
 mod elsewhere {
@@ -42,6 +42,10 @@ mod elsewhere {
     use super::super::matmul::Place;
     use super::super::panel::{PANEL, Panel};
     use crate::weights::Matrix;
+
+    pub(in crate::cpu) fn available() -> bool {
+        false
+    }
 
     pub(in crate::cpu) fn fill(_: &mut Panel, _: &Matrix, _: usize, _: usize) -> bool {
         false
