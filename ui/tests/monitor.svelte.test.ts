@@ -74,7 +74,15 @@ const reading: Reading = {
   ...{ sensors: [], gpus: [], gpu_absence: { type: "no_driver" } },
 };
 const gb10: GpuReading = {
-  ...{ index: 0, name: "NVIDIA GB10", uuid: null, integrated: true, memory: null, utilization: 0.96 },
+  ...{
+    index: 0,
+    name: "NVIDIA GB10",
+    uuid: null,
+    compute_capability: "12.1",
+    integrated: true,
+    memory: null,
+    utilization: 0.96,
+  },
   ...{ memory_utilization: null, sm_clock_mhz: 2418, sm_clock_max_mhz: 3003, memory_clock_mhz: null },
   ...{ power_watts: 71, power_limit_watts: null, celsius: 64, throttle: [], processes: null },
   ...{ driver: "580.95.05", cuda_driver: "13.0" },

@@ -647,6 +647,8 @@ export type GpuReading = {
 	name: string,
 	/**  The driver's name for this very one, which stays when others come or go. */
 	uuid: string | null,
+	/**  What kernels it can run: `12.1` on a GB10. */
+	compute_capability: string | null,
 	/**  Whether it shares the memory of the machine. */
 	integrated: boolean,
 	/**

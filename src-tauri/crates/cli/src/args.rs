@@ -6,12 +6,14 @@ use crate::ask::perplexity::PerplexityArgs;
 use crate::ask::plan::PlanArgs;
 use crate::ask::tokenize::TokenizeArgs;
 use crate::bench::BenchArgs;
+use crate::doctor::DoctorArgs;
 use crate::kiosk::KioskArgs;
 use crate::list::ListArgs;
 use crate::models::pull::PullArgs;
 use crate::models::rm::RmArgs;
 use crate::models::search::SearchArgs;
 use crate::models::verify::VerifyArgs;
+use crate::package_files::PackageFilesArgs;
 use crate::run::RunArgs;
 use crate::top::TopArgs;
 use clap::{Parser, Subcommand};
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Show memory, speed and the machine, as they are now
     Top(TopArgs),
+    /// Tell what computes here and why, and what needs you
+    Doctor(DoctorArgs),
     /// Set up a screen that runs itself
     Kiosk(KioskArgs),
     /// Tell what a model is
@@ -54,6 +58,9 @@ pub(crate) enum Command {
     Logits(LogitsArgs),
     /// Measure how surprised a model is by a text
     Perplexity(PerplexityArgs),
+    /// Write what a package of a distribution brings beside the programs
+    #[command(hide = true)]
+    PackageFiles(PackageFilesArgs),
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod ask;
 mod bench;
 mod bounded;
 mod choice;
+mod doctor;
 mod figures;
 mod interrupt;
 mod kiosk;
@@ -12,6 +13,7 @@ mod list;
 mod load_args;
 mod models;
 mod output;
+mod package_files;
 mod run;
 mod session;
 mod stop;
@@ -45,12 +47,14 @@ fn obey(command: Command) -> Result<(), Stop> {
         Command::Verify(args) => models::verify::verify(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Top(args) => top::top(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Kiosk(args) => kiosk::kiosk(&args),
         Command::Inspect(args) => ask::inspect::inspect(&args),
         Command::Plan(args) => ask::plan::plan(&args),
         Command::Tokenize(args) => ask::tokenize::tokenize(&args),
         Command::Logits(args) => ask::logits::logits(&args),
         Command::Perplexity(args) => ask::perplexity::perplexity(&args),
+        Command::PackageFiles(args) => package_files::package_files(&args),
     }
 }
 

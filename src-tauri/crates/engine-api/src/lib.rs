@@ -10,6 +10,7 @@
 mod chat;
 mod error;
 mod event;
+mod gpu;
 mod handle;
 mod load;
 mod progress;
@@ -26,6 +27,7 @@ pub use event::{
     FinishReason, GenerationEvent, InterToken, LoadProgress, LoadedModel, Logprobs, MemoryUse,
     Timings, TokenLogprob,
 };
+pub use gpu::{CUDA_NEEDED, OLDEST_CAPABILITY};
 pub use handle::{Answers, Engine, Generation};
 pub use load::{KvType, LoadOptions, MemoryPlan, Quantize};
 pub use progress::Progress;

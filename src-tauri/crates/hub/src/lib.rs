@@ -27,4 +27,4 @@ pub use remote::{
     Commit, Format, Found, Gate, Hub, HubSettings, Repo, RepoFile, RepoId, SearchPage, SearchQuery,
     Secret, Sort, TokenState, Variant,
 };
-pub use transfer::{Phase, Progress, SpeedLimit, Stop, TransferOptions, Wanted};
+pub use transfer::{Phase, Progress, SpeedLimit, Stop, TransferOptions, Wanted, free_bytes};

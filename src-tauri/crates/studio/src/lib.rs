@@ -9,6 +9,7 @@
 mod answer;
 mod bandwidth;
 mod chat;
+mod checkup;
 mod conversation;
 mod discover;
 mod downloads;
@@ -42,6 +43,7 @@ mod worker;
 mod tests;
 
 pub use bandwidth::{DecodeLimit, MemoryBandwidth};
+pub use checkup::{Checkup, Facts, Finding, Folder, Workers, check_up};
 pub use conversation::{
     ChatEvent, Conversation, ConversationId, ConversationSummary, Message, MessageId, MessageState,
 };

@@ -124,9 +124,14 @@ fn engine_program(
     let above = beside
         .filter(|folder| folder.ends_with("deps"))
         .and_then(Path::parent);
-    [beside, above]
-        .into_iter()
-        .flatten()
+    // A package keeps what nobody starts by hand out of everybody's PATH.
+    let private = beside.filter(|folder| folder.ends_with("bin"));
+    let private = private
+        .and_then(Path::parent)
+        .map(|prefix| prefix.join("lib/wick"));
+    let folders = [beside, above].into_iter().flatten().map(Path::to_owned);
+    folders
+        .chain(private)
         .map(|folder| folder.join("wick-engine"))
         .find(|engine| engine.is_file())
         .map(|engine| for_gpu(&engine).unwrap_or(engine))
@@ -143,6 +148,26 @@ fn for_gpu(engine: &Path) -> Option<PathBuf> {
         tracing::warn!("wick-engine-cuda is older than wick-engine and not used: `make cuda`");
     }
     (!is_stale).then_some(for_gpu)
+}
+
+/// The programs of the engine that are installed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Workers {
+    /// The one that is started; `None` where there is none.
+    pub chosen: Option<PathBuf>,
+    /// The one that was built for GPUs, if it is there.
+    pub for_gpu: Option<PathBuf>,
+}
+
+impl Workers {
+    /// Those beside the one that was chosen.
+    pub(crate) fn beside(chosen: &Path) -> Self {
+        let for_gpu = chosen.with_file_name("wick-engine-cuda");
+        Self {
+            chosen: Some(chosen.to_owned()),
+            for_gpu: for_gpu.is_file().then_some(for_gpu),
+        }
+    }
 }
 
 fn no_engine(why: &str) -> Error {
@@ -278,6 +303,17 @@ mod tests {
         fs::remove_file(&beside).expect("a file");
         let error = place.find(&[home]).expect_err("no engine");
         assert!(error.message.contains("wick-engine"), "{error}");
+    }
+
+    #[test]
+    fn a_package_keeps_the_engine_out_of_the_path() {
+        let mut place = checkout();
+        place.program = place.path("usr/bin/wick");
+        let engine = place.path("usr/lib/wick/wick-engine");
+        fs::create_dir_all(place.path("usr/lib/wick")).expect("a folder");
+        fs::write(&engine, "").expect("a file");
+        let found = place.find(&[("HOME", "/home/ann")]).expect("paths");
+        assert_eq!(found.engine_program, engine);
     }
 
     #[test]

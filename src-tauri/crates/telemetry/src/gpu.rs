@@ -33,6 +33,8 @@ pub struct GpuReading {
     pub name: String,
     /// The driver's name for this very one, which stays when others come or go.
     pub uuid: Option<String>,
+    /// What kernels it can run: `12.1` on a GB10.
+    pub compute_capability: Option<String>,
     /// Whether it shares the memory of the machine.
     pub integrated: bool,
     /// Its memory. That of an integrated one is the machine's, and used is what is neither free nor page cache: what the

@@ -38,6 +38,11 @@ enum Command {
     Pin(PinArgs),
 }
 
+/// The units that a package brings: where each lies below `/`, and its text.
+pub(crate) fn packaged_units() -> [(&'static str, String); 2] {
+    units::packaged()
+}
+
 pub(crate) fn kiosk(args: &KioskArgs) -> Result<(), Stop> {
     match &args.command {
         Command::Install(args) => install::install(args),

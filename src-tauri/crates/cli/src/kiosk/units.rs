@@ -65,9 +65,35 @@ LimitCORE=0
 MemorySwapMax=0
 ";
 
+/// The units as a package brings them, enabled by nobody: for any desktop, and for any person's console
+/// (`wick-kiosk@ann.service`). Paths are below `/`.
+pub(super) fn packaged() -> [(&'static str, String); 2] {
+    let start = Start {
+        wick: "/usr/bin/wick".into(),
+        program: "/usr/bin/wick-studio".into(),
+        display: None,
+        env: Vec::new(),
+    };
+    [
+        (
+            "usr/lib/systemd/user/wick-kiosk.service",
+            session_unit(&start),
+        ),
+        (
+            "usr/lib/systemd/system/wick-kiosk@.service",
+            console_unit(&start, "%i"),
+        ),
+    ]
+}
+
 /// The unit of a console: `cage` on the first virtual terminal, as `user`.
 pub(super) fn console(start: &Start, user: &str) -> Vec<Own> {
-    let text = format!(
+    let folder = Path::new("/etc/systemd/system");
+    unit_in(folder, "multi-user.target", console_unit(start, user)).into()
+}
+
+fn console_unit(start: &Start, user: &str) -> String {
+    format!(
         "\
 [Unit]
 Description=Wick as a kiosk on the console
@@ -108,14 +134,22 @@ WantedBy=multi-user.target
 ",
         command = command_line(&start.console()),
         environment = start.environment(),
-    );
-    let folder = Path::new("/etc/systemd/system");
-    unit_in(folder, "multi-user.target", text).into()
+    )
 }
 
 /// The unit of a desktop session, and what starts it where the session has no such target.
 pub(super) fn session(start: &Start, config: &Path) -> Vec<Own> {
-    let text = format!(
+    let folder = config.join("systemd/user");
+    let [unit, link] = unit_in(&folder, "graphical-session.target", session_unit(start));
+    let autostart = Own::File {
+        path: config.join("autostart/wick-kiosk.desktop"),
+        text: AUTOSTART.into(),
+    };
+    vec![unit, link, autostart]
+}
+
+fn session_unit(start: &Start) -> String {
+    format!(
         "\
 [Unit]
 Description=Wick as a kiosk
@@ -132,14 +166,7 @@ WantedBy=graphical-session.target
 ",
         command = command_line(&start.app()),
         environment = start.environment(),
-    );
-    let folder = config.join("systemd/user");
-    let [unit, link] = unit_in(&folder, "graphical-session.target", text);
-    let autostart = Own::File {
-        path: config.join("autostart/wick-kiosk.desktop"),
-        text: AUTOSTART.into(),
-    };
-    vec![unit, link, autostart]
+    )
 }
 
 /// Starting what runs already does nothing, so it does no harm where the target starts it too.

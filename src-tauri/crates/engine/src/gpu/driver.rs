@@ -6,14 +6,15 @@
 use super::device::{DeviceError, Shape};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUresult};
+use engine_api::{CUDA_NEEDED, OLDEST_CAPABILITY};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The driver must know this release, as `cuDriverGetVersion` counts: 13.0, which is driver 580.
-const NEEDED: i32 = 13_000;
-/// The oldest GPU that the kernels' PTX can be compiled for: compute capability 8.0, Ampere.
-const OLDEST: (i32, i32) = (8, 0);
+/// A release as `cuDriverGetVersion` counts.
+const fn counted((major, minor): (u32, u32)) -> i32 {
+    (major * 1000 + minor * 10).cast_signed()
+}
 
 /// The compiled kernels, on a border that the driver can read from.
 #[repr(align(64))]
@@ -28,7 +29,7 @@ pub enum Unfit {
     #[error("no NVIDIA driver was found")]
     NoDriver,
     /// An old one.
-    #[error("NVIDIA's driver knows CUDA {}.{} and Wick needs 13.0: update it to 580 or newer", .knows / 1000, .knows % 1000 / 10)]
+    #[error("NVIDIA's driver knows CUDA {}.{} and Wick needs {}.{}: update it to 580 or newer", .knows / 1000, .knows % 1000 / 10, CUDA_NEEDED.0, CUDA_NEEDED.1)]
     OldDriver {
         /// What it knows, as `cuDriverGetVersion` counts.
         knows: i32,
@@ -37,7 +38,7 @@ pub enum Unfit {
     #[error("NVIDIA's driver finds no GPU")]
     NoDevice,
     /// An old GPU.
-    #[error("{name} has compute capability {}.{}, and Wick's kernels need 8.0", .capability.0, .capability.1)]
+    #[error("{name} has compute capability {}.{}, and Wick's kernels need {}.{}", .capability.0, .capability.1, OLDEST_CAPABILITY.0, OLDEST_CAPABILITY.1)]
     OldDevice {
         /// Which.
         name: String,
@@ -124,7 +125,11 @@ impl Driver {
         let fail = |error| failed("opened", error);
         let device = result::device::get(0).map_err(fail)?;
         let facts = facts(device).map_err(fail)?;
-        if facts.capability < OLDEST {
+        let oldest = (
+            OLDEST_CAPABILITY.0.cast_signed(),
+            OLDEST_CAPABILITY.1.cast_signed(),
+        );
+        if facts.capability < oldest {
             let Facts {
                 name, capability, ..
             } = facts;
@@ -383,7 +388,7 @@ fn ask_driver() -> Result<(), Unfit> {
     unsafe { sys::cuDriverGetVersion(&raw mut knows) }
         .result()
         .map_err(|error| failed("asked", error))?;
-    if knows < NEEDED {
+    if knows < counted(CUDA_NEEDED) {
         return Err(Unfit::OldDriver { knows });
     }
     match result::init() {

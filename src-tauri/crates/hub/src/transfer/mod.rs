@@ -19,6 +19,7 @@ mod tests;
 mod trouble;
 mod tuning;
 
+pub use space::free_bytes;
 pub use speed::SpeedLimit;
 
 use tuning::Tuning;

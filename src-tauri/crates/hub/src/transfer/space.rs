@@ -76,11 +76,19 @@ impl Space {
     }
 
     fn free_bytes(&self) -> Result<u64, Error> {
-        let there = self.folder.ancestors().find(|folder| folder.exists());
-        let told = statvfs(there.unwrap_or(&self.folder));
-        let told = told.map_err(|error| Error::io(&self.folder)(error.into()))?;
-        Ok(told.f_bavail.saturating_mul(told.f_frsize))
+        free_bytes(&self.folder)
     }
+}
+
+/// Bytes that are free where this folder is, or would be made.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn free_bytes(folder: &Path) -> Result<u64, Error> {
+    let there = folder.ancestors().find(|folder| folder.exists());
+    let told = statvfs(there.unwrap_or(folder));
+    let told = told.map_err(|error| Error::io(folder)(error.into()))?;
+    Ok(told.f_bavail.saturating_mul(told.f_frsize))
 }
 
 fn is_full(error: &io::Error) -> bool {

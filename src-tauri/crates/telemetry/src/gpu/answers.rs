@@ -50,6 +50,7 @@ pub(crate) struct Answers {
 pub(crate) struct DeviceAnswers {
     pub(crate) name: Answer<String>,
     pub(crate) uuid: Answer<String>,
+    pub(crate) cuda_compute_capability: Answer<Capability>,
     pub(crate) memory_info: Answer<MemoryInfo>,
     pub(crate) utilization_rates: Answer<Utilization>,
     pub(crate) clock_info_sm: Answer<u32>,
@@ -74,6 +75,12 @@ pub(crate) struct MemoryInfo {
     pub(crate) reserved: u64,
     pub(crate) free: u64,
     pub(crate) used: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub(crate) struct Capability {
+    pub(crate) major: i32,
+    pub(crate) minor: i32,
 }
 
 /// Percent.

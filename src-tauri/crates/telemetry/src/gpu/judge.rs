@@ -2,7 +2,7 @@
 //!
 //! Invariant: an answer that can't be true (more used than there is, 4,294,967,295 degrees) is as good as none.
 
-use super::answers::{Answer, Answers, DeviceAnswers, ProcessInfo, Utilization};
+use super::answers::{Answer, Answers, Capability, DeviceAnswers, ProcessInfo, Utilization};
 use super::{GpuMemory, GpuProcess, GpuReading, ThrottleReason};
 use crate::MemoryReading;
 use crate::words::shown;
@@ -62,6 +62,11 @@ fn reading(index: u32, device: &DeviceAnswers, machine: Option<&MemoryReading>) 
     GpuReading {
         index,
         uuid: text(&device.uuid),
+        compute_capability: device
+            .cuda_compute_capability
+            .value()
+            .copied()
+            .and_then(capability),
         integrated,
         memory,
         utilization: utilization(|rates| rates.gpu),
@@ -102,6 +107,11 @@ fn watts(answer: &Answer<u32>) -> Option<f64> {
 fn version(number: i32) -> Option<String> {
     let plausible = (1000..1_000_000).contains(&number);
     plausible.then(|| format!("{}.{}", number / 1000, number % 1000 / 10))
+}
+
+fn capability(told: Capability) -> Option<String> {
+    let plausible = (1..100).contains(&told.major) && (0..10).contains(&told.minor);
+    plausible.then(|| format!("{}.{}", told.major, told.minor))
 }
 
 fn memory(device: &DeviceAnswers) -> Option<GpuMemory> {

@@ -4,7 +4,9 @@
 //! at each reading, the rest once a second. Deliberately nothing is ever set.
 
 use super::GpuAbsence;
-use super::answers::{Answer, Answers, DeviceAnswers, MemoryInfo, ProcessInfo, Utilization};
+use super::answers::{
+    Answer, Answers, Capability, DeviceAnswers, MemoryInfo, ProcessInfo, Utilization,
+};
 use crate::counter::due;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
 use nvml_wrapper::enums::device::UsedGpuMemory;
@@ -98,6 +100,11 @@ fn refresh(nvml: &Nvml, answers: &mut Answers) {
 fn ask_seldom(device: &Device, answers: &mut DeviceAnswers) {
     answers.name = answer(device.name());
     answers.uuid = answer(device.uuid());
+    let capability = device.cuda_compute_capability();
+    answers.cuda_compute_capability = answer(capability.map(|told| Capability {
+        major: told.major,
+        minor: told.minor,
+    }));
     answers.max_clock_info_sm = answer(device.max_clock_info(Clock::SM));
     answers.enforced_power_limit = answer(device.enforced_power_limit());
     let listed = |list: Vec<RunningProcess>| list.iter().map(process).collect();
