@@ -1,5 +1,5 @@
 # The commands of a day. What they do is written in scripts/; this file only names them.
-.PHONY: help run test check bench bench-window soak fuzz wick cuda bindings icons clean
+.PHONY: help run test check bench bench-window soak fuzz wick cuda arm64 deb bindings icons clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,14 @@ wick: ## build `wick` alone, for a terminal or a machine without a display
 cuda: ## build `wick-engine-cuda`, the worker for NVIDIA GPUs; needs no GPU and no toolkit
 	@scripts/setup.sh terminal
 	@scripts/cuda.sh
+
+deb: ## target/deb/wick-studio_*.deb for Debian 12, Ubuntu 24.04 and newer; with the CUDA worker after `make cuda`
+	@scripts/setup.sh run
+	@scripts/deb.sh
+
+arm64: ## build for aarch64 on x86-64 and run the tests under qemu, in .tools and target
+	@scripts/setup.sh run
+	@scripts/arm64.sh
 
 MODEL ?= models/SmolLM2-135M-Instruct.Q4_1.gguf
 bench: wick ## prefill, decode, load time and peak memory of MODEL=… (the starter model)

@@ -4,6 +4,14 @@
 
 # A line each: package, colon, why.
 packages_for() {
+    if [ "$1" = arm64 ]; then
+        echo "gcc-aarch64-linux-gnu: links programs for arm64"
+        echo "g++-aarch64-linux-gnu: compiles their C++ parts"
+        echo "qemu-user-static: runs them here"
+        echo "mmdebstrap: fetches the libraries of their window"
+        echo "debian-archive-keyring: says that those are Debian's"
+        return
+    fi
     echo "build-essential: compiles the C parts (SQLite) and links the programs"
     find_python >/dev/null || echo "python3-pip: fetches the starter model, its hash checked"
     [ "$1" = terminal ] && return
