@@ -29,6 +29,22 @@ DEVICE int dot4(int a, int b, int sum) { return __dp4a(a, b, sum); }
 // Byte i of the result is byte `selector >> 4i & 7` of (a, b).
 DEVICE uint32_t pick_bytes(uint32_t a, uint32_t b, uint32_t selector) { return __byte_perm(a, b, selector); }
 
+// Products of signed bytes by a warp, added to `sums`: 16 rows times 32 (or 16) columns times 8 tokens. Lane `4q + i` hands in, of
+// columns `4i` to `4i + 3`: rows `q` and `q + 8` as `a[0]`, `a[1]`, token `q` as `b[0]`; and 16 columns further on `a[2]`, `a[3]`,
+// `b[1]`. It gets rows `q` (`sums[0]`, `[1]`) and `q + 8` (`[2]`, `[3]`) of tokens `2i` and `2i + 1`. All lanes take part.
+// Source: the PTX manual, "Matrix fragments for mma.m16n8k32" and "mma.m16n8k16".
+DEVICE void mma_s8_k32(int (&sums)[4], const int (&a)[4], const int (&b)[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+DEVICE void mma_s8_k16(int (&sums)[4], int a0, int a1, int b0) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+                 : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
+                 : "r"(a0), "r"(a1), "r"(b0));
+}
+
 // IEEE half precision, as bits.
 DEVICE float from_half(uint16_t bits) {
     float value;

@@ -2,5 +2,6 @@
 #include "weights.cu"
 #include "norm.cu"
 #include "matvec.cu"
+#include "tiles.cu"
 #include "attention.cu"
 #include "routing.cu"

@@ -1,6 +1,7 @@
 // Mixtures of experts: which experts a token takes and with what weight, their choices in the order of experts, and the sum of
 // what they gave. Nothing of it goes through the processor, so that a step is one run of launches.
 #include "device.cuh"
+// Before this one in the unit: tiles.cu, with the size of a tile.
 
 // How a router's outputs become scores: `decoder/routing.rs` has the same for the processor, and its sources.
 constexpr uint32_t SOFTMAX = 0, SIGMOID = 1, SOFTMAX_OF_CHOSEN = 2;
@@ -126,9 +127,11 @@ KERNEL(32) route(const float* outputs, const float* correction, const float* fac
 // Choices in the order of their experts, so that an expert's weights are read once for all its tokens.
 //
 // chosen `[choices]`; `offsets` `[experts + 1]`: where an expert's run of `order` begins; `order` `[choices]`: numbers of
-// choices, ascending within an expert. One block; shared memory: `experts` numbers. Each thread counts for its experts, so that
+// choices, ascending within an expert; `tiles` `[most, 2]`: for each run of up to 64 choices of one expert which one, and where in
+// `order` it begins, then `NO_TILE`s (tiles.cu). `most` ≥ experts + choices / 64. One block; shared memory: `experts` numbers. Each thread counts for its experts, so that
 // nothing depends on who comes first.
-KERNEL(1024) sort_choices(const uint32_t* chosen, uint32_t choices, uint32_t experts, uint32_t* offsets, uint32_t* order) {
+KERNEL(1024) sort_choices(const uint32_t* chosen, uint32_t choices, uint32_t experts, uint32_t* offsets, uint32_t* order,
+                          uint32_t* tiles, uint32_t most) {
     uint32_t* counts = reinterpret_cast<uint32_t*>(shared_floats());
     for (uint32_t expert = threadIdx.x; expert < experts; expert += blockDim.x) {
         uint32_t count = 0;
@@ -137,10 +140,20 @@ KERNEL(1024) sort_choices(const uint32_t* chosen, uint32_t choices, uint32_t exp
     }
     block_barrier();
     for (uint32_t expert = threadIdx.x; expert < experts; expert += blockDim.x) {
-        uint32_t to = 0;
-        for (uint32_t before = 0; before < expert; ++before) to += counts[before];
+        uint32_t to = 0, tile = 0;
+        for (uint32_t before = 0; before < expert; ++before) {
+            to += counts[before];
+            tile += (counts[before] + TILE_TOKENS - 1) / TILE_TOKENS;
+        }
         offsets[expert] = to;
-        if (expert + 1 == experts) offsets[experts] = to + counts[expert];
+        for (uint32_t first = 0; first < counts[expert]; first += TILE_TOKENS, ++tile) {
+            tiles[2 * tile] = expert;
+            tiles[2 * tile + 1] = to + first;
+        }
+        if (expert + 1 == experts) {
+            offsets[experts] = to + counts[expert];
+            for (; tile < most; ++tile) tiles[2 * tile] = NO_TILE;
+        }
         for (uint32_t at = 0; at < choices; ++at)
             if (load4(chosen + at) == expert) order[to++] = at;
     }

@@ -6,7 +6,9 @@
 #define MULTIPLY_KNOWN(Format, name) \
     KNOWN(multiply_##name##_1); KNOWN(multiply_##name##_2); KNOWN(multiply_##name##_4); KNOWN(multiply_##name##_8);
 EACH_FORMAT(WEIGHTS_KNOWN)
+#define TILES_KNOWN(Format, name) KNOWN(tiles_##name);
 EACH_FORMAT(MULTIPLY_KNOWN)
+EACH_FORMAT(TILES_KNOWN)
 EACH_FLOAT(MULTIPLY_KNOWN)
 KNOWN(embed_f32);
 KNOWN(embed_f16);

@@ -25,7 +25,7 @@ struct Thread {
     bool begun;
     Wait wait;
     // What it hands in, for this exchange and the one before: who is slower still takes that one.
-    uint64_t given[2];
+    uint64_t given[2][3];
     unsigned exchanges;
 };
 
@@ -155,9 +155,18 @@ void block_barrier() { yield(Wait::AtBarrier); }
 uint64_t exchange(uint64_t value, int lane) {
     const unsigned first = now_at / WARP * WARP;
     const unsigned slot = threads[now_at].exchanges++ % 2;
-    threads[now_at].given[slot] = value;
+    threads[now_at].given[slot][0] = value;
     yield(Wait::AtExchange);
-    return threads[first + static_cast<unsigned>(lane)].given[slot];
+    return threads[first + static_cast<unsigned>(lane)].given[slot][0];
+}
+void hand_in(const uint64_t (&values)[3]) {
+    const unsigned slot = threads[now_at].exchanges++ % 2;
+    std::memcpy(threads[now_at].given[slot], values, sizeof values);
+    yield(Wait::AtExchange);
+}
+uint64_t handed_in(int lane, int which) {
+    const unsigned slot = (threads[now_at].exchanges - 1) % 2;
+    return threads[now_at / WARP * WARP + static_cast<unsigned>(lane)].given[slot][which];
 }
 Registered::Registered(const char* name, Call call) { known()[name] = call; }
 }  // namespace on_host

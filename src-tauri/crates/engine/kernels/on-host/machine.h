@@ -22,6 +22,9 @@ unsigned char* shared_memory();
 void block_barrier();
 // Hands in eight bytes, waits for the warp, and takes what `lane` handed in.
 uint64_t exchange(uint64_t value, int lane);
+// Hands in three times eight bytes and waits for the warp; what `lane` handed in is there until the exchange after the next.
+void hand_in(const uint64_t (&values)[3]);
+uint64_t handed_in(int lane, int which);
 
 using Call = void (*)(void** parameters);
 struct Registered { Registered(const char* name, Call call); };
@@ -64,6 +67,28 @@ template <class T> T lane_xor(T value, int mask) { return lane_at(value, this_la
 inline int dot4(int a, int b, int sum) {
     for (int at = 0; at < 32; at += 8) sum += static_cast<int8_t>(a >> at) * static_cast<int8_t>(b >> at);
     return sum;
+}
+// Rows `q` and `q + 8` of tokens `2i` and `2i + 1`, word after word of the columns, of which a lane hands in four of each row.
+inline void mma_s8(int (&sums)[4], const int (&a)[4], const int (&b)[2], int words) {
+    uint64_t values[3];
+    std::memcpy(values, a, 16);
+    std::memcpy(values + 2, b, 8);
+    on_host::hand_in(values);
+    const int quad = this_lane() / 4, in_quad = this_lane() % 4;
+    for (int at = 0; at < 4; ++at) {
+        const int row = quad + at / 2 * 8, token = in_quad * 2 + at % 2;
+        for (int word = 0; word < words; ++word) {
+            const int of_a = word / 4 * 2 + row / 8, of_b = word / 4;
+            const uint64_t both_a = on_host::handed_in(row % 8 * 4 + word % 4, of_a / 2);
+            const uint64_t both_b = on_host::handed_in(token * 4 + word % 4, 2);
+            sums[at] = dot4(static_cast<int>(both_a >> of_a % 2 * 32), static_cast<int>(both_b >> of_b * 32), sums[at]);
+        }
+    }
+}
+inline void mma_s8_k32(int (&sums)[4], const int (&a)[4], const int (&b)[2]) { mma_s8(sums, a, b, 8); }
+inline void mma_s8_k16(int (&sums)[4], int a0, int a1, int b0) {
+    const int a[4] = {a0, a1, 0, 0}, b[2] = {b0, 0};
+    mma_s8(sums, a, b, 4);
 }
 inline uint32_t pick_bytes(uint32_t a, uint32_t b, uint32_t selector) {
     const uint64_t both = static_cast<uint64_t>(b) << 32 | a;

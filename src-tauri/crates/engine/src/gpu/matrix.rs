@@ -13,6 +13,13 @@ const ROWS_OF_BLOCK: usize = 8;
 /// The same of a matrix of floats.
 const FLOAT_ROWS_OF_BLOCK: usize = 4;
 const MULTIPLY_THREADS: u32 = 128;
+/// Tokens that each come out as they would alone; what is more goes through the tensor cores, in tiles of so many rows and tokens
+/// (`kernels/tiles.cu`), with as many threads and bytes.
+const FEW_TOKENS: usize = 8;
+const TILE_ROWS: usize = 128;
+pub(super) const TILE_TOKENS: usize = 64;
+const TILE_THREADS: u32 = 256;
+const TILE_BYTES: usize = (TILE_ROWS + TILE_TOKENS) * (36 + 16) * 4;
 /// Threads of kernels that have one for each group.
 const GROUP_THREADS: u32 = 256;
 
@@ -91,6 +98,26 @@ pub struct Chosen<'a> {
     pub per_token: usize,
     /// Rows of one expert.
     pub rows: usize,
+    /// The choices in the order of their experts, where they are so many that this is worth it.
+    pub sorted: Option<Sorted<'a>>,
+}
+
+/// Choices in the order of their experts: what [`super::mixture::sort_choices`] makes.
+#[derive(Debug, Clone, Copy)]
+pub struct Sorted<'a> {
+    /// Where the run of each expert begins: `[experts + 1]`.
+    pub offsets: &'a Buffer,
+    /// Numbers of choices: `[choices]`.
+    pub order: &'a Buffer,
+    /// Which expert a tile is of, and where in `order` it begins: `[tiles, 2]`.
+    pub tiles: &'a Buffer,
+}
+
+impl Sorted<'_> {
+    /// How many tiles so many choices of so many experts have at most.
+    pub fn most_tiles(choices: usize, experts: usize) -> usize {
+        experts.min(choices) + choices / TILE_TOKENS
+    }
 }
 
 impl DeviceMatrix {
@@ -206,7 +233,8 @@ impl DeviceMatrix {
     }
 
     /// `out[token, row] = factor · Σ w[row, column] · x[token, column] + bias[row]` for all tokens of `input`; `out` is
-    /// `[tokens, rows]`. What a token gets does not depend on the others, to the bit.
+    /// `[tokens, rows]`. What a token gets does not depend on what the others are; in the last bits it does on whether they are
+    /// few or many, since few and many have kernels of their own.
     ///
     /// # Errors
     /// [`DeviceError`].
@@ -223,6 +251,10 @@ impl DeviceMatrix {
     ) -> Result<(), DeviceError> {
         assert!(input.columns == self.columns && out.bytes() >= input.count * self.rows * 4);
         assert!(bias.is_none_or(|bias| bias.bytes() >= self.rows * 4));
+        let what = (self.rows, factor, bias, out);
+        if is_quantized(self.kind) && input.count > FEW_TOKENS {
+            return self.launch_tiles(device, input, what, None);
+        }
         let mut done = 0;
         while done < input.count {
             let left = input.count - done;
@@ -237,7 +269,7 @@ impl DeviceMatrix {
                 tokens,
                 bundles,
             };
-            self.launch(device, input, rows, (self.rows, factor, bias, out), None)?;
+            self.launch(device, input, rows, what, None)?;
             done += tokens * bundles;
         }
         Ok(())
@@ -270,7 +302,52 @@ impl DeviceMatrix {
             bundles: chosen.choices,
         };
         let what = (chosen.rows, 1.0, bias, out);
+        if is_quantized(self.kind) && chosen.sorted.is_some() {
+            return self.launch_tiles(device, input, what, Some(chosen));
+        }
         self.launch(device, input, rows, what, Some(chosen))
+    }
+
+    /// Products of many tokens.
+    fn launch_tiles(
+        &self,
+        device: &Device,
+        input: Prepared,
+        (rows, factor, bias, out): (usize, f32, Option<&Buffer>, &Buffer),
+        chosen: Option<&Chosen>,
+    ) -> Result<(), DeviceError> {
+        let sorted = chosen.and_then(|chosen| chosen.sorted);
+        let tiles = match (chosen, sorted) {
+            (Some(chosen), Some(sorted)) => {
+                let experts = self.rows / chosen.rows;
+                let tiles = Sorted::most_tiles(chosen.choices, experts);
+                assert!(sorted.order.bytes() >= chosen.choices * 4);
+                assert!(sorted.offsets.bytes() >= (experts + 1) * 4);
+                assert!(sorted.tiles.bytes() >= tiles * 8);
+                tiles
+            }
+            _ => input.count.div_ceil(TILE_TOKENS),
+        };
+        let shape = Shape {
+            grid: [small(rows.div_ceil(TILE_ROWS)), small(tiles), 1],
+            block: TILE_THREADS,
+            shared_bytes: TILE_BYTES,
+        };
+        let mut arguments = self.as_arguments();
+        arguments.extend(input.as_arguments(true));
+        arguments.extend([
+            Argument::Buffer(out),
+            Argument::optional(bias),
+            Argument::Float(factor),
+            Argument::Number(small(rows)),
+            Argument::Number(small(self.columns)),
+            Argument::Number(small(input.count)),
+            Argument::optional(sorted.map(|sorted| sorted.order)),
+            Argument::optional(sorted.map(|sorted| sorted.tiles)),
+            Argument::optional(sorted.map(|sorted| sorted.offsets)),
+            Argument::Number(small(chosen.map_or(1, |chosen| chosen.per_token))),
+        ]);
+        device.launch(&format!("tiles_{}", self.suffix), shape, &arguments)
     }
 
     fn launch(

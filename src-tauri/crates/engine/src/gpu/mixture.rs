@@ -1,7 +1,7 @@
 //! Mixtures of experts: who is chosen, in which order, and the sum of what they gave.
 
 use super::device::{Argument, Buffer, Device, DeviceError, Shape};
-use super::matrix::small;
+use super::matrix::{Sorted, small};
 use crate::decoder::description::{Routing, Score};
 
 const LANES: usize = 32;
@@ -85,7 +85,7 @@ pub fn route(
     device.launch("route", shape, &arguments)
 }
 
-/// Choices by experts: `offsets` `[experts + 1]` says where each one's run of `order` `[choices]` begins; all `uint32_t`.
+/// Choices in the order of their experts, and the tiles that they make; all `uint32_t`.
 ///
 /// # Errors
 /// [`DeviceError`].
@@ -96,10 +96,17 @@ pub fn sort_choices(
     device: &Device,
     chosen: &Buffer,
     [choices, experts]: [usize; 2],
-    [offsets, order]: [&Buffer; 2],
+    sorted: Sorted,
 ) -> Result<(), DeviceError> {
+    let Sorted {
+        offsets,
+        order,
+        tiles,
+    } = sorted;
+    let most = Sorted::most_tiles(choices, experts);
     assert!(chosen.bytes() >= choices * 4 && order.bytes() >= choices * 4);
     assert!(offsets.bytes() >= (experts + 1) * 4 && experts <= MOST_EXPERTS);
+    assert!(tiles.bytes() >= most * 8);
     let shape = Shape {
         grid: [1, 1, 1],
         block: small(experts.next_multiple_of(LANES)).min(1024),
@@ -111,6 +118,8 @@ pub fn sort_choices(
         Argument::Number(small(experts)),
         Argument::Buffer(offsets),
         Argument::Buffer(order),
+        Argument::Buffer(tiles),
+        Argument::Number(small(most)),
     ];
     device.launch("sort_choices", shape, &arguments)
 }

@@ -5,7 +5,9 @@
 //! the other files are one kernel each with the checks that the kernel can't make.
 //!
 //! Without a GPU the same kernels run on the processor, thread by thread, on a strict machine (`tests/support/on-host`): that
-//! is what the tests here do. Invariant, as the CPU's: what a row gets does not depend on the rows beside it, to the bit.
+//! is what the tests here do. Invariant: what a row gets does not depend on what the rows beside it are. It is weaker than the
+//! CPU's: few rows and many have kernels of their own, which sum in other orders, so that a row's last bits may tell how many
+//! there were.
 
 pub mod attention;
 pub mod decoder;

@@ -11,6 +11,9 @@ use crate::gpu::matrix::{Chosen, DeviceMatrix, is_quantized};
 use crate::gpu::mixture::{self, Parts, Router};
 use crate::gpu::rows::{self, Inner, Prepared};
 
+/// From so many rows for each expert, on the average, choices are sorted.
+const ROWS_OF_EXPERT: usize = 2;
+
 /// Its weights.
 #[derive(Debug)]
 pub(super) struct Mixture {
@@ -142,6 +145,10 @@ impl<'a> Step<'a> {
             self.shape[0],
             chosen,
         )?;
+        if self.is_sorted(mixture) {
+            let sizes = [self.shape[0] * mixture.used, mixture.experts];
+            mixture::sort_choices(device, &room.chosen, sizes, room.sorted())?;
+        }
         let read = self.normed_by(mixture.input_norm.as_ref())?;
         self.experts(mixture, read)?;
         let experts = Some((&room.given, &room.weights, mixture.used));
@@ -179,6 +186,11 @@ impl<'a> Step<'a> {
             Ok(&room.gates)
         });
         Ok(Some((&room.shared, gates.transpose()?)))
+    }
+
+    /// Whether an expert has several rows, as a rule, so that its weights are better read once for all of them.
+    fn is_sorted(&self, mixture: &Mixture) -> bool {
+        self.shape[0] * mixture.used >= ROWS_OF_EXPERT * mixture.experts
     }
 
     /// What each chosen expert gives for its row: `[rows · used, embedding]`.
@@ -242,6 +254,7 @@ impl<'a> Step<'a> {
             choices: self.shape[0] * mixture.used,
             per_token,
             rows: experts.rows,
+            sorted: self.is_sorted(mixture).then(|| room.sorted()),
         };
         let bias = experts.bias.as_ref();
         experts

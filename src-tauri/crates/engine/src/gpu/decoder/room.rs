@@ -8,6 +8,7 @@ use crate::decoder::description::{
 };
 use crate::gpu::attention::Found;
 use crate::gpu::device::{Buffer, Device, DeviceError};
+use crate::gpu::matrix::Sorted;
 use crate::gpu::recording::Recording;
 use crate::gpu::rows::{Prepared, Quants};
 
@@ -75,6 +76,9 @@ pub(super) struct MixtureRoom {
     pub(super) given: Buffer,
     pub(super) shared: Buffer,
     pub(super) gates: Buffer,
+    offsets: Buffer,
+    order: Buffer,
+    tiles: Buffer,
 }
 
 /// What steps of one shape have: where their rows stand, room for what attention finds and for logits, and their launches.
@@ -238,10 +242,22 @@ impl MixtureRoom {
             given: numbers(sizes.used * embedding)?,
             shared: numbers(embedding)?,
             gates: numbers(1)?,
+            offsets: device.zeroed((sizes.experts + 1) * 4)?,
+            order: numbers(sizes.used)?,
+            tiles: device.zeroed(Sorted::most_tiles(rows * sizes.used, sizes.experts) * 8)?,
         })
     }
 
-    fn buffers(&self) -> [&Buffer; 6] {
+    /// Where choices are sorted.
+    pub(super) fn sorted(&self) -> Sorted<'_> {
+        Sorted {
+            offsets: &self.offsets,
+            order: &self.order,
+            tiles: &self.tiles,
+        }
+    }
+
+    fn buffers(&self) -> [&Buffer; 9] {
         let Self {
             outputs,
             chosen,
@@ -249,8 +265,13 @@ impl MixtureRoom {
             given,
             shared,
             gates,
+            offsets,
+            order,
+            tiles,
         } = self;
-        [outputs, chosen, weights, given, shared, gates]
+        [
+            outputs, chosen, weights, given, shared, gates, offsets, order, tiles,
+        ]
     }
 }
 

@@ -143,7 +143,12 @@ fn the_starter_model_gives_what_the_processor_gives() {
     let mut store = PageStore::new(model.page_shape(kind));
     let pages = [store.grow()];
     let mut start = 0;
-    for tokens in [&[1_u32, 4093, 198][..], &[28], &[339]] {
+    // Many, which go through the tensor cores, few, and one.
+    for tokens in [
+        &[1_u32, 4093, 198, 28, 339, 198, 1, 28, 4093][..],
+        &[28, 7],
+        &[339],
+    ] {
         let mut step = [chunk(tokens, start, &pages, LogitsWanted::Last)];
         let expected = model.step(&mut store, &mut step).expect("a step").to_vec();
         let found = there.step(&[], &step).expect("a step");

@@ -1,7 +1,8 @@
 //! Weights: read back as they were, and multiplied.
 
 use super::super::device::Device;
-use super::super::matrix::{Chosen, DeviceMatrix, device_bytes};
+use super::super::matrix::{Chosen, DeviceMatrix, Sorted, device_bytes};
+use super::super::mixture::sort_choices;
 use super::super::rows::{Prepared, Quants};
 use super::{in_each_order, kinds, matrix, noise};
 use crate::files::TensorType;
@@ -100,55 +101,81 @@ fn a_matrix_takes_as_many_bytes_as_in_the_file() {
     }
 }
 
+/// A matrix with what it is made of, and a bias.
+struct Case {
+    kind: TensorType,
+    there: DeviceMatrix,
+    numbers: Vec<f32>,
+    bias: Vec<f32>,
+    columns: usize,
+}
+
+impl Case {
+    fn new(device: &Device, kind: TensorType, rows: usize, columns: usize) -> Self {
+        let (there, numbers) = there(device, kind, rows, columns);
+        Self {
+            kind,
+            there,
+            numbers,
+            bias: noise(rows, 4),
+            columns,
+        }
+    }
+
+    /// The products of the first so many tokens, `[tokens, rows]`, once they have been found right.
+    fn products(&self, device: &Device, tokens: usize) -> Vec<f32> {
+        let (rows, columns) = (self.bias.len(), self.columns);
+        let (quants, values) = quants(device, tokens, columns);
+        let bias = device.upload(&self.bias).expect("room");
+        let out = device.zeroed(tokens * rows * 4).expect("room");
+        let input = Prepared::quants(&quants);
+        let computed = self.there.multiply(device, input, 1.0, Some(&bias), &out);
+        computed.expect("computed");
+        let found = device.floats(&out).expect("read");
+        for (token, x) in values.chunks_exact(columns).enumerate() {
+            for row in 0..rows {
+                let (sum, size) = dot(&self.numbers[row * columns..][..columns], x);
+                let expected = (sum + f64::from(self.bias[row]), size);
+                let what = format!("{} {rows}×{columns}, token {token}, row {row}", self.kind);
+                assert_near(found[token * rows + row], expected, &what);
+            }
+        }
+        found
+    }
+}
+
 #[test]
-fn products_are_right_for_any_number_of_tokens_and_alone_as_together() {
+fn products_of_few_tokens_are_right_and_alone_as_together() {
     for kind in kinds() {
         // An odd number of rows, and more groups than lanes in one of two shapes.
         for (rows, columns) in [(19, kind.block_elements().max(96)), (9, 1280)] {
-            let tokens = 15;
             let device = Device::on_host(1);
-            let (there, numbers) = there(&device, kind, rows, columns);
-            let (quants, values) = quants(&device, tokens, columns);
-            let bias = noise(rows, 4);
-            let bias_there = device.upload(&bias).expect("room");
-            let out = device.zeroed(tokens * rows * 4).expect("room");
-            there
-                .multiply(
-                    &device,
-                    Prepared::quants(&quants),
-                    1.0,
-                    Some(&bias_there),
-                    &out,
-                )
-                .expect("computed");
-            let together = device.floats(&out).expect("read");
-            for token in 0..tokens {
-                let x = &values[token * columns..][..columns];
-                for row in 0..rows {
-                    let (sum, size) = dot(&numbers[row * columns..][..columns], x);
-                    let expected = (sum + f64::from(bias[row]), size);
-                    let what = format!("{kind} {rows}×{columns}, token {token}, row {row}");
-                    assert_near(together[token * rows + row], expected, &what);
-                }
-            }
-            // The last is in a bundle of one, the first of eight.
-            let (one, _) = self::quants(&device, 1, columns);
-            let alone = device.zeroed(rows * 4).expect("room");
-            there
-                .multiply(
-                    &device,
-                    Prepared::quants(&one),
-                    1.0,
-                    Some(&bias_there),
-                    &alone,
-                )
-                .expect("computed");
-            assert_eq!(
-                device.floats(&alone).expect("read"),
-                together[..rows],
-                "{kind}"
-            );
+            let case = Case::new(&device, kind, rows, columns);
+            // In bundles of four, two and one.
+            let together = case.products(&device, 7);
+            assert_eq!(case.products(&device, 1), together[..rows], "{kind}");
         }
+    }
+}
+
+#[test]
+fn products_of_many_tokens_are_right_and_do_not_depend_on_how_many_there_are() {
+    for kind in kinds() {
+        // No whole number of tiles, parts of them or steps: one row over, one token over, one group.
+        for (rows, columns) in [(129, kind.block_elements().max(96)), (9, 1280)] {
+            let device = Device::on_host(77);
+            let case = Case::new(&device, kind, rows, columns);
+            let some = case.products(&device, 9);
+            let more = case.products(&device, 65);
+            assert_eq!(some, more[..9 * rows], "{kind}");
+        }
+    }
+}
+
+#[test]
+fn tiles_do_not_depend_on_the_order_of_threads() {
+    for kind in [TensorType::Q4_K, TensorType::Q6_K, TensorType::MXFP4] {
+        in_each_order(|device| Case::new(device, kind, 40, 512).products(device, 20));
     }
 }
 
@@ -169,43 +196,60 @@ fn products_do_not_depend_on_the_order_of_threads() {
 
 #[test]
 fn each_choice_goes_through_its_own_expert() {
-    for kind in [TensorType::Q4_K, TensorType::MXFP4, TensorType::Q8_0] {
-        let (experts, rows, columns, per_token) = (5, 11, 512, 2);
-        let device = Device::on_host(77);
-        let (there, numbers) = there(&device, kind, experts * rows, columns);
-        let (quants, values) = quants(&device, 3, columns);
-        let bias = noise(experts * rows, 4);
-        let bias_there = device.upload(&bias).expect("room");
-        let choices = [4_u32, 0, 2, 2, 1, 4];
-        let chosen = Chosen {
-            experts: &device.upload(&choices).expect("room"),
-            choices: choices.len(),
-            per_token,
-            rows,
-        };
-        let out = device.zeroed(choices.len() * rows * 4).expect("room");
-        there
-            .multiply_experts(
-                &device,
-                Prepared::quants(&quants),
-                &chosen,
-                Some(&bias_there),
-                &out,
-            )
-            .expect("computed");
-        let found = device.floats(&out).expect("read");
-        for (choice, expert) in choices.iter().enumerate() {
-            let x = &values[choice / per_token * columns..][..columns];
-            for row in 0..rows {
-                let of_all = *expert as usize * rows + row;
-                let (sum, size) = dot(&numbers[of_all * columns..][..columns], x);
-                let expected = (sum + f64::from(bias[of_all]), size);
-                assert_near(
-                    found[choice * rows + row],
-                    expected,
-                    &format!("{kind}, choice {choice}"),
-                );
-            }
+    // Few, and as many as make a second tile of one expert; one that nobody takes.
+    for (choices, is_sorted) in [
+        (vec![4_u32, 0, 2, 2, 1, 4], false),
+        (vec![4, 0, 2, 2, 1, 4], true),
+        (
+            (0..140)
+                .map(|at| if at % 2 == 0 { 2 } else { at % 5 / 4 })
+                .collect(),
+            true,
+        ),
+    ] {
+        for kind in [TensorType::Q4_K, TensorType::MXFP4, TensorType::Q8_0] {
+            check_experts(kind, &choices, is_sorted);
+        }
+    }
+}
+
+fn check_experts(kind: TensorType, choices: &[u32], is_sorted: bool) {
+    let (experts, rows, columns, per_token) = (5, 11, 512, 2);
+    let device = Device::on_host(77);
+    let (there, numbers) = there(&device, kind, experts * rows, columns);
+    let (quants, values) = quants(&device, choices.len() / per_token, columns);
+    let bias = noise(experts * rows, 4);
+    let bias_there = device.upload(&bias).expect("room");
+    let chosen = device.upload(choices).expect("room");
+    let room = |numbers: usize| device.zeroed(numbers * 4).expect("room");
+    let most = Sorted::most_tiles(choices.len(), experts);
+    let [offsets, order, tiles] = [experts + 1, choices.len(), 2 * most].map(room);
+    let sorted = Sorted {
+        offsets: &offsets,
+        order: &order,
+        tiles: &tiles,
+    };
+    sort_choices(&device, &chosen, [choices.len(), experts], sorted).expect("computed");
+    let chosen = Chosen {
+        experts: &chosen,
+        choices: choices.len(),
+        per_token,
+        rows,
+        sorted: is_sorted.then_some(sorted),
+    };
+    let out = room(choices.len() * rows);
+    let input = Prepared::quants(&quants);
+    let computed = there.multiply_experts(&device, input, &chosen, Some(&bias_there), &out);
+    computed.expect("computed");
+    let found = device.floats(&out).expect("read");
+    for (choice, expert) in choices.iter().enumerate() {
+        let x = &values[choice / per_token * columns..][..columns];
+        for row in 0..rows {
+            let of_all = *expert as usize * rows + row;
+            let (sum, size) = dot(&numbers[of_all * columns..][..columns], x);
+            let expected = (sum + f64::from(bias[of_all]), size);
+            let what = format!("{kind}, choice {choice}, sorted: {is_sorted}");
+            assert_near(found[choice * rows + row], expected, &what);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Mixtures of experts, against the processor's router and plain sums.
 
 use super::super::device::{Buffer, Device};
+use super::super::matrix::Sorted;
 use super::super::mixture::{self, Parts};
 use super::{in_each_order, noise};
 use crate::decoder::description::{Groups, Routing, Score};
@@ -128,7 +129,14 @@ fn choices_come_in_the_order_of_their_experts() {
             let offsets = device.zeroed((experts + 1) * 4).expect("room");
             let order = device.zeroed(chosen.len() * 4).expect("room");
             let shape = [chosen.len(), experts];
-            mixture::sort_choices(device, &there, shape, [&offsets, &order]).expect("computed");
+            let most = Sorted::most_tiles(chosen.len(), experts);
+            let tiles = device.zeroed(most * 8).expect("room");
+            let sorted = Sorted {
+                offsets: &offsets,
+                order: &order,
+                tiles: &tiles,
+            };
+            mixture::sort_choices(device, &there, shape, sorted).expect("computed");
             let mut both = device.floats(&offsets).expect("read");
             both.extend(device.floats(&order).expect("read"));
             both
