@@ -17,6 +17,8 @@ pub(crate) mod mixture;
 pub(crate) mod model;
 pub mod norm;
 pub mod ops;
+#[cfg(any(test, feature = "cuda"))]
+pub(crate) mod parts;
 mod per_layer;
 pub mod plan;
 pub mod reads;
@@ -141,12 +143,6 @@ impl Decoder {
     /// Counts the halves of layers that it computes here from now on.
     pub fn count_on(&mut self, pulse: Pulse) {
         self.pulse = pulse;
-    }
-
-    /// Its weights, as they lie with the processor.
-    #[cfg(any(test, feature = "cuda"))]
-    pub(crate) fn weights(&self) -> &ModelWeights {
-        &self.weights
     }
 
     /// What it computes.

@@ -33,8 +33,19 @@ pub(crate) enum Place {
     None,
 }
 
-impl ModelWeights {
-    /// The walk: proves every tensor, or takes it. `context` is how many positions a sequence may have.
+/// What belongs to no layer.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) embedding: Matrix,
+    pub(crate) ropes: Vec<Rope>,
+    pub(crate) output_norm: NormWeights,
+    pub(crate) output: Linear,
+    per_layer: Option<PerLayerEmbedding>,
+    pub(crate) places: Vec<Place>,
+}
+
+impl Frame {
+    /// The walk over what belongs to no layer.
     pub(super) fn build(
         description: &Description,
         context: usize,
@@ -49,8 +60,6 @@ impl ModelWeights {
             "token_embd"
         };
         let output = source.linear(name, vocabulary, embedding)?;
-        let layers = (0..description.layers.len()).map(|at| Layer::build(description, at, source));
-        let layers = layers.collect::<Result<_, _>>()?;
         let ropes = description
             .ropes
             .iter()
@@ -60,12 +69,32 @@ impl ModelWeights {
         let per_layer = per_layer.map(|width| PerLayerEmbedding::build(description, width, source));
         Ok(Self {
             embedding: tokens,
-            layers,
             ropes,
             output_norm: NormWeights::of_model(&description.output_norm, embedding, source)?,
             output,
             per_layer: per_layer.transpose()?,
             places: places(description),
+        })
+    }
+}
+
+impl ModelWeights {
+    /// The walk: proves every tensor, or takes it. `context` is how many positions a sequence may have.
+    pub(super) fn build(
+        description: &Description,
+        context: usize,
+        source: &mut Source,
+    ) -> Result<Self, EngineError> {
+        let frame = Frame::build(description, context, source)?;
+        let layers = (0..description.layers.len()).map(|at| Layer::build(description, at, source));
+        Ok(Self {
+            layers: layers.collect::<Result<_, _>>()?,
+            embedding: frame.embedding,
+            ropes: frame.ropes,
+            output_norm: frame.output_norm,
+            output: frame.output,
+            per_layer: frame.per_layer,
+            places: frame.places,
         })
     }
 }

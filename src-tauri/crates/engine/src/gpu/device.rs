@@ -18,6 +18,14 @@ pub enum DeviceError {
         /// Asked for.
         bytes: usize,
     },
+    /// It has less room than all of it would take.
+    #[error("the model and its cache take {} MiB, and the GPU has {} MiB free", .bytes.div_ceil(1 << 20), .free >> 20)]
+    NoRoom {
+        /// What it would take.
+        bytes: u64,
+        /// What is free.
+        free: u64,
+    },
     /// A kernel or the driver failed; nothing on the device can be trusted any more.
     #[error("the GPU failed: {0}")]
     Failed(String),
@@ -34,7 +42,12 @@ pub(super) enum Backend {
     Driver(Arc<Driver>),
     /// The kernels on this machine's processor; `order` is whose turn it is (see `on_host::Launch`).
     #[cfg(test)]
-    OnHost { order: u32, recorder: Recorder },
+    OnHost {
+        order: u32,
+        recorder: Recorder,
+        /// What it says it has free.
+        free_bytes: Option<u64>,
+    },
 }
 
 /// Bytes on a device, or a part of them. A handle: clones are the same bytes.
@@ -157,7 +170,31 @@ impl Device {
         Self(Backend::OnHost {
             order,
             recorder: Recorder::default(),
+            free_bytes: None,
         })
+    }
+
+    /// The same with so much memory.
+    #[cfg(test)]
+    pub(crate) fn on_host_with(free: u64) -> Self {
+        Self(Backend::OnHost {
+            order: 0,
+            recorder: Recorder::default(),
+            free_bytes: Some(free),
+        })
+    }
+
+    /// What its own memory has free; `None` where it has one memory with the processor, which the app's plan has counted already.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn free_bytes(&self) -> Result<Option<u64>, DeviceError> {
+        match &self.0 {
+            #[cfg(feature = "cuda")]
+            Backend::Driver(driver) => driver.free_bytes(),
+            #[cfg(test)]
+            Backend::OnHost { free_bytes, .. } => Ok(*free_bytes),
+        }
     }
 
     /// Room for so many bytes, zeroed.

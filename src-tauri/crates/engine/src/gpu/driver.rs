@@ -162,6 +162,17 @@ impl Driver {
         unsafe { result::ctx::set_current(self.context) }.map_err(fault)
     }
 
+    /// What its own memory has free. An integrated one says of free memory alone that it is free, and counts files that are kept
+    /// in mind as used: its memory is the machine's, of which the machine tells better.
+    pub(super) fn free_bytes(&self) -> Result<Option<u64>, DeviceError> {
+        if self.facts.is_integrated {
+            return Ok(None);
+        }
+        self.bind()?;
+        let (free, _) = result::mem_get_info().map_err(fault)?;
+        Ok(Some(free as u64))
+    }
+
     /// Room for so many bytes, zeroed.
     #[expect(unsafe_code, reason = "the driver is C")]
     pub(super) fn zeroed(self: &Arc<Self>, bytes: usize) -> Result<Allocation, DeviceError> {

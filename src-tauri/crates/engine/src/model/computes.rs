@@ -3,12 +3,15 @@
 //! The GPU is tried first where the worker was built for one. Whatever keeps it from computing this model, the processor does
 //! instead, and the reason is kept in words. Invariant: a step gives the same rows in the same order from either.
 
-use crate::decoder::{Chunk, Decoder};
+#[cfg(any(test, feature = "cuda"))]
+use crate::decoder::parts::Parts;
+use crate::decoder::{Chunk, Decoder, Description, LoadOptions, RecurrentState};
+use crate::files::Checkpoint;
 #[cfg(any(test, feature = "cuda"))]
 use crate::gpu;
 use crate::kv::{KvType, PageStore};
 use crate::pulse::Pulse;
-use engine_api::EngineError;
+use engine_api::{EngineError, LoadProgress};
 
 /// What computes.
 #[derive(Debug)]
@@ -31,23 +34,33 @@ enum With {
 }
 
 impl Computes {
-    /// This model on the GPU that the worker was built for, with room for so many pages; else on the processor.
-    pub(crate) fn new(decoder: Decoder, kind: KvType, pages: usize) -> Self {
+    /// Loads this model onto the GPU that the worker was built for, with room for so many pages; else for the processor.
+    ///
+    /// # Errors
+    /// As [`Decoder::load`]'s.
+    pub(crate) fn load(
+        checkpoint: &Checkpoint,
+        options: &LoadOptions,
+        room: (KvType, usize),
+        on_progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Self, EngineError> {
         #[cfg(feature = "cuda")]
-        return match open()
-            .and_then(|(device, name)| Self::on(&device, name, &decoder, kind, pages))
-        {
-            Ok(there) => there,
+        let device = match open() {
+            Err(reason) => Err(reason),
+            Ok((device, name)) => Self::on(&device, name, checkpoint, options, room, on_progress)?,
+        };
+        #[cfg(feature = "cuda")]
+        let device = match device {
+            Ok(there) => return Ok(there),
             Err(reason) => {
                 tracing::warn!(%reason, "the processor computes");
-                Self::on_processor(decoder, format!("CPU: {reason}"))
+                format!("CPU: {reason}")
             }
         };
         #[cfg(not(feature = "cuda"))]
-        {
-            let _ = (kind, pages);
-            Self::on_processor(decoder, "CPU".into())
-        }
+        let (device, _) = ("CPU".to_owned(), room);
+        let decoder = Decoder::load(checkpoint, options, on_progress)?;
+        Ok(Self::on_processor(decoder, device))
     }
 
     fn on_processor(decoder: Decoder, device: String) -> Self {
@@ -58,19 +71,27 @@ impl Computes {
         }
     }
 
-    /// This model on this device, or why not.
+    /// Loads this model onto this device, or says why it is not computed there.
+    ///
+    /// # Errors
+    /// What would keep the processor from it, too.
     #[cfg(any(test, feature = "cuda"))]
     pub(crate) fn on(
         device: &gpu::Device,
         name: String,
-        decoder: &Decoder,
-        kind: KvType,
-        pages: usize,
-    ) -> Result<Self, String> {
-        let there = gpu::decoder::Decoder::bring(device, decoder, kind, pages);
-        let there = there.map_err(|refused| refused.to_string())?;
-        Ok(Self {
-            weights_bytes: decoder.weights_bytes(),
+        checkpoint: &Checkpoint,
+        options: &LoadOptions,
+        room: (KvType, usize),
+        on_progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Result<Self, String>, EngineError> {
+        let parts = Parts::prove(checkpoint, options)?;
+        let there = match gpu::decoder::Decoder::bring(device, &parts, room, on_progress) {
+            Ok(there) => there,
+            Err(gpu::decoder::Refused::Load(error)) => return Err(error),
+            Err(refused) => return Ok(Err(refused.to_string())),
+        };
+        Ok(Ok(Self {
+            weights_bytes: parts.weights_bytes(),
             with: With::Gpu {
                 decoder: Box::new(there),
                 logits: Vec::new(),
@@ -78,7 +99,25 @@ impl Computes {
                 is_lost: false,
             },
             device: name,
-        })
+        }))
+    }
+
+    /// What it computes.
+    pub(crate) fn description(&self) -> &Description {
+        match &self.with {
+            With::Processor(decoder) => decoder.description(),
+            #[cfg(any(test, feature = "cuda"))]
+            With::Gpu { decoder, .. } => decoder.description(),
+        }
+    }
+
+    /// As [`Decoder::empty_state`]. No model with recurrent layers is computed on a GPU yet.
+    pub(crate) fn empty_state(&self) -> Option<RecurrentState> {
+        match &self.with {
+            With::Processor(decoder) => decoder.empty_state(),
+            #[cfg(any(test, feature = "cuda"))]
+            With::Gpu { .. } => None,
+        }
     }
 
     /// In words, and where it is the processor although a GPU was hoped for, why.
@@ -214,7 +253,9 @@ fn open() -> Result<(gpu::Device, String), String> {
 fn failed(error: &gpu::DeviceError, is_lost: &mut bool) -> EngineError {
     let reason = error.to_string();
     match error {
-        gpu::DeviceError::OutOfMemory { .. } => EngineError::OutOfMemory { reason },
+        gpu::DeviceError::OutOfMemory { .. } | gpu::DeviceError::NoRoom { .. } => {
+            EngineError::OutOfMemory { reason }
+        }
         gpu::DeviceError::Failed(_) => {
             *is_lost = true;
             EngineError::Internal { reason }
@@ -226,16 +267,53 @@ fn failed(error: &gpu::DeviceError, is_lost: &mut bool) -> EngineError {
 mod tests {
     use super::*;
     use crate::decoder::LogitsWanted;
-    use crate::decoder::tests::conformance::{difference, fixtures};
+    use crate::decoder::tests::conformance::{Fixture, difference, fixtures};
     use crate::gpu::Device;
     use crate::kv::PageId;
+    use std::sync::atomic::AtomicBool;
+
+    fn fixture(name: &str) -> Fixture {
+        let fixture = fixtures().into_iter().find(|fixture| fixture.name == name);
+        fixture.expect(name)
+    }
+
+    fn on(device: &Device, fixture: &Fixture) -> Result<Computes, String> {
+        let options = LoadOptions {
+            context_tokens: 64,
+            threads: 2,
+            quantize: None,
+            cancelled: &AtomicBool::new(false),
+        };
+        let (name, room) = ("GPU".into(), (KvType::F32, 3));
+        Computes::on(
+            device,
+            name,
+            &fixture.checkpoint,
+            &options,
+            room,
+            &mut |_| (),
+        )
+        .expect("read")
+    }
 
     fn pair(name: &str) -> [Computes; 2] {
-        let fixture = fixtures().into_iter().find(|fixture| fixture.name == name);
-        let decoder = fixture.expect(name).load(64);
-        let there = Computes::on(&Device::on_host(0), "GPU".into(), &decoder, KvType::F32, 3);
-        let here = Computes::new(decoder, KvType::F32, 3);
-        [here, there.expect("brought")]
+        let fixture = fixture(name);
+        let there = on(&Device::on_host(0), &fixture).expect("brought");
+        [
+            Computes::on_processor(fixture.load(64), "CPU".into()),
+            there,
+        ]
+    }
+
+    #[test]
+    fn a_model_that_has_no_room_there_or_is_not_known_is_refused_in_words() {
+        let refused = on(&Device::on_host_with(4096), &fixture("llama"));
+        let words = refused.expect_err("no room");
+        assert!(words.contains("the GPU has 0 MiB free"), "{words}");
+        let words = on(&Device::on_host(0), &fixture("lfm2")).expect_err("not known");
+        assert!(words.contains("layers other than attention"), "{words}");
+        let there = on(&Device::on_host_with(1 << 30), &fixture("llama"));
+        assert_eq!(there.expect("room").device(), "GPU");
     }
 
     fn step(

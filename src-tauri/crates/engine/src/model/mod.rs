@@ -16,7 +16,7 @@ pub use inspection::inspect;
 pub(crate) use prompts::{Prepared, Prompts, tokenize};
 
 use crate::decoder::reads::{kv_reads, position_bytes};
-use crate::decoder::{self, Decoder, Description, families};
+use crate::decoder::{self, Description, families};
 use crate::files::{Checkpoint, TensorInfo};
 use crate::kv::PageStore;
 use crate::pulse::Pulse;
@@ -71,11 +71,11 @@ impl Model {
             quantize: fit::quantized(options.quantize),
             cancelled,
         };
-        let decoder = Decoder::load(&checkpoint, &decoder_options, &mut on_progress)?;
-        let mut info = describe(&checkpoint, &decoder, &fitted);
-        let empty_state = decoder.empty_state();
         let kind = fit::kv_type(fitted.plan.kv_type);
-        let computes = Computes::new(decoder, kind, fitted.budget_pages);
+        let room = (kind, fitted.budget_pages);
+        let computes = Computes::load(&checkpoint, &decoder_options, room, &mut on_progress)?;
+        let mut info = describe(&checkpoint, computes.description(), &fitted);
+        let empty_state = computes.empty_state();
         computes.device().clone_into(&mut info.device);
         let mut model = Self {
             info,
@@ -198,8 +198,7 @@ fn scheduler(
     Scheduler::new(limits, Held::new(pager, snapshots), empty_state)
 }
 
-fn describe(checkpoint: &Checkpoint, decoder: &Decoder, fitted: &Fitted) -> LoadedModel {
-    let description = decoder.description();
+fn describe(checkpoint: &Checkpoint, description: &Description, fitted: &Fitted) -> LoadedModel {
     let to_u32 = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     LoadedModel {
         name: checkpoint.metadata.text("general.name").map(str::to_owned),

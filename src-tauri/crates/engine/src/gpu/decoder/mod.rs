@@ -14,11 +14,13 @@ mod weights;
 use super::attention::LayerPages;
 use super::device::{Device, DeviceError};
 use super::matrix::DeviceMatrix;
-use crate::decoder::Decoder as OnProcessor;
 use crate::decoder::Description;
 use crate::decoder::description::Temperature;
+use crate::decoder::model::Place;
+use crate::decoder::parts::{Part, Parts};
 use crate::decoder::rope::Rope;
 use crate::kv::{Change, KvType};
+use engine_api::{EngineError, LoadProgress};
 use room::Room;
 use weights::{Layer, Linear, Norm};
 
@@ -31,6 +33,9 @@ pub enum Refused {
     /// The device said no.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Its file can't be read, or it was cancelled: the processor would not fare better.
+    #[error("its file was not read: {0}")]
+    Load(#[from] EngineError),
 }
 
 /// A model on the device.
@@ -50,34 +55,45 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Brings a model there, with room for so many pages of keys and values.
+    /// Brings a model there part by part, with room for so many pages of keys and values.
     ///
     /// # Errors
-    /// [`Refused`]; whatever was brought is given back.
-    pub fn bring(
+    /// [`Refused`], before anything is read where that can be told; whatever was brought is given back.
+    pub(crate) fn bring(
         device: &Device,
-        model: &OnProcessor,
-        kind: KvType,
-        page_count: usize,
+        parts: &Parts,
+        (kind, page_count): (KvType, usize),
+        on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self, Refused> {
-        let (description, weights) = (model.description(), model.weights());
-        if let Some(reason) = weights::refusal(description) {
-            return Err(Refused::Unsupported(reason));
-        }
-        let layers = weights.layers.iter();
-        let shape = model.page_shape(kind);
+        weights::check(device, parts, (kind, page_count))?;
+        let description = parts.description();
+        let shape = description.page_shape(kind);
         let pages = shape.layers.iter();
         let pages = pages.map(|sizes| LayerPages::room(device, *sizes, kind, page_count));
+        let pages = pages.collect::<Result<_, _>>()?;
+        let (mut frame, mut layers) = (None, Vec::new());
+        parts.bring::<Refused>(on_progress, |part| {
+            match part {
+                Part::Frame(part) => frame = Some(weights::Frame::bring(device, *part)?),
+                Part::Layer(layer) => {
+                    let place = frame
+                        .as_ref()
+                        .and_then(|frame| frame.places.get(layers.len()));
+                    let place = *place.unwrap_or(&Place::None);
+                    layers.push(Layer::bring(device, &layer, place)?);
+                }
+            }
+            // So that no more than one part is still on its way.
+            Ok(device.wait()?)
+        })?;
+        let frame = frame.ok_or_else(|| EngineError::internal("a model without a frame"))?;
         Ok(Self {
-            embedding: weights::bring_matrix(device, &weights.embedding)?,
-            layers: layers
-                .zip(&weights.places)
-                .map(|(layer, place)| Layer::bring(device, layer, *place))
-                .collect::<Result<_, _>>()?,
-            ropes: weights.ropes.clone(),
-            output_norm: Norm::bring(device, &weights.output_norm)?,
-            output: Linear::bring(device, &weights.output)?,
-            pages: pages.collect::<Result<_, _>>()?,
+            embedding: frame.embedding,
+            layers,
+            ropes: frame.ropes,
+            output_norm: frame.output_norm,
+            output: frame.output,
+            pages,
             page_count,
             room: None,
             device: device.clone(),

@@ -10,12 +10,15 @@ use crate::decoder::description::{
 use crate::decoder::feed_forward::DenseWeights;
 use crate::decoder::layer::{FeedForwardWeights, Layer as OnProcessor, Mixer};
 use crate::decoder::mixers::attention::Attention as AttentionOnProcessor;
-use crate::decoder::model::Place;
+use crate::decoder::model::{Frame as FrameOnProcessor, Place};
 use crate::decoder::norm::NormWeights;
+use crate::decoder::parts::Parts;
+use crate::decoder::rope::Rope;
 use crate::decoder::source::Linear as LinearOnProcessor;
 use crate::gpu::device::{Buffer, Device, DeviceError};
-use crate::gpu::matrix::DeviceMatrix;
+use crate::gpu::matrix::{DeviceMatrix, device_bytes};
 use crate::gpu::rows::{self, Prepared};
+use crate::kv::KvType;
 use crate::weights::Matrix;
 
 /// A matrix with its bias and factor.
@@ -91,8 +94,50 @@ pub(super) enum FeedForward {
     None,
 }
 
+/// What belongs to no layer.
+pub(super) struct Frame {
+    pub(super) embedding: DeviceMatrix,
+    pub(super) ropes: Vec<Rope>,
+    pub(super) output_norm: Norm,
+    pub(super) output: Linear,
+    pub(super) places: Vec<Place>,
+}
+
+impl Frame {
+    pub(super) fn bring(device: &Device, frame: FrameOnProcessor) -> Result<Self, Refused> {
+        Ok(Self {
+            embedding: bring_matrix(device, &frame.embedding)?,
+            output_norm: Norm::bring(device, &frame.output_norm)?,
+            output: Linear::bring(device, &frame.output)?,
+            ropes: frame.ropes,
+            places: frame.places,
+        })
+    }
+}
+
+/// Whether all of it is known and has room, as far as can be told before it is read.
+pub(super) fn check(
+    device: &Device,
+    parts: &Parts,
+    (kind, pages): (KvType, usize),
+) -> Result<(), Refused> {
+    let description = parts.description();
+    if let Some(reason) = refusal(description) {
+        return Err(Refused::Unsupported(reason));
+    }
+    let mut bytes = description.page_shape(kind).page_bytes() as u64 * pages as u64;
+    for (tensor_type, rows, columns) in parts.matrices() {
+        let there = device_bytes(tensor_type, rows, columns);
+        bytes += there.ok_or_else(|| unknown(&format!("the type {tensor_type}")))? as u64;
+    }
+    match device.free_bytes()? {
+        Some(free) if free < bytes => Err(DeviceError::NoRoom { bytes, free }.into()),
+        _ => Ok(()),
+    }
+}
+
 /// What of a model no kernel knows yet, in words.
-pub(super) fn refusal(description: &Description) -> Option<String> {
+fn refusal(description: &Description) -> Option<String> {
     let reason = description.layers.iter().find_map(refusal_of_layer);
     let others = [
         (

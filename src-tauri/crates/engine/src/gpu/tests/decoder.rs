@@ -2,6 +2,7 @@
 
 use super::super::decoder::{Decoder, Refused};
 use super::super::device::Device;
+use crate::decoder::parts::Parts;
 use crate::decoder::tests::conformance::{Fixture, difference, fixtures, likeliest};
 use crate::decoder::{Chunk, Decoder as OnProcessor, LoadOptions, LogitsWanted};
 use crate::files::Checkpoint;
@@ -40,9 +41,27 @@ const KNOWN: [&str; 21] = [
 
 /// The model with room for so many positions, or why not.
 fn bring(fixture: &Fixture, positions: usize) -> Result<Decoder, Refused> {
-    let model = fixture.load(positions);
     let pages = positions.div_ceil(PAGE_TOKENS);
-    Decoder::bring(&Device::on_host(0), &model, KvType::F32, pages)
+    bring_file(&fixture.checkpoint, positions, (KvType::F32, pages))
+}
+
+fn bring_file(
+    checkpoint: &Checkpoint,
+    context_tokens: usize,
+    room: (KvType, usize),
+) -> Result<Decoder, Refused> {
+    let never = AtomicBool::new(false);
+    let parts = Parts::prove(checkpoint, &options(context_tokens, &never))?;
+    Decoder::bring(&Device::on_host(0), &parts, room, &mut |_| ())
+}
+
+fn options(context_tokens: usize, cancelled: &AtomicBool) -> LoadOptions<'_> {
+    LoadOptions {
+        context_tokens,
+        threads: 2,
+        quantize: None,
+        cancelled,
+    }
 }
 
 fn pages(positions: usize) -> Vec<PageId> {
@@ -77,7 +96,7 @@ fn the_known_families_give_the_logits_of_their_own_implementation() {
                     assert!(words.contains("yet"), "{words}");
                     break;
                 }
-                Err(Refused::Device(error)) => panic!("{}: {error}", fixture.name),
+                Err(error) => panic!("{}: {error}", fixture.name),
             };
             known.insert(fixture.name.clone());
             let vocabulary = decoder.description().vocabulary;
@@ -131,15 +150,11 @@ fn the_starter_model_gives_what_the_processor_gives() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../models/SmolLM2-135M-Instruct.Q4_1.gguf");
     let checkpoint = Checkpoint::open(&file).expect("the starter model");
-    let options = LoadOptions {
-        context_tokens: PAGE_TOKENS,
-        threads: 2,
-        quantize: None,
-        cancelled: &AtomicBool::new(false),
-    };
+    let never = AtomicBool::new(false);
+    let options = options(PAGE_TOKENS, &never);
     let mut model = OnProcessor::load(&checkpoint, &options, &mut |_| ()).expect("loaded");
     let kind = KvType::F16;
-    let mut there = Decoder::bring(&Device::on_host(0), &model, kind, 1).expect("brought");
+    let mut there = bring_file(&checkpoint, PAGE_TOKENS, (kind, 1)).expect("brought");
     let mut store = PageStore::new(model.page_shape(kind));
     let pages = [store.grow()];
     let mut start = 0;
