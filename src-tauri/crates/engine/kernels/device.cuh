@@ -10,7 +10,8 @@
 #ifdef __CUDACC__
 
 #define DEVICE __device__ __forceinline__
-#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+// At least one block to a multiprocessor, said aloud: without it ptxas spills a few registers to make room for more of them.
+#define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads, 1)
 
 // Shared memory, as much as the launch asked for; begins on a 16-byte border.
 extern __shared__ uint4 shared_memory[];
@@ -43,6 +44,16 @@ DEVICE void mma_s8_k16(int (&sums)[4], int a0, int a1, int b0) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
                  : "+r"(sums[0]), "+r"(sums[1]), "+r"(sums[2]), "+r"(sums[3])
                  : "r"(a0), "r"(a1), "r"(b0));
+}
+
+// The same of halves, two in a word, the lower column in the lower half, with sums of floats: 16 rows times 16 columns times 8
+// tokens. Lane `4q + i` hands in, of columns `2i` and `2i + 1`: rows `q` and `q + 8` as `a[0]`, `a[1]`, token `q` as `b[0]`; and
+// 8 columns further on `a[2]`, `a[3]`, `b[1]`. It gets what it gets above. Source: "Matrix fragments for mma.m16n8k16".
+DEVICE void mma_f16(float (&sums)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 // IEEE half precision, as bits.

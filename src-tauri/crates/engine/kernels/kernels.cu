@@ -4,4 +4,5 @@
 #include "matvec.cu"
 #include "tiles.cu"
 #include "attention.cu"
+#include "flash.cu"
 #include "routing.cu"

@@ -24,6 +24,8 @@ KNOWN(look_f32);
 KNOWN(look_f16);
 KNOWN(look_q8_0);
 KNOWN(join);
+#define FLASH_KNOWN(Row, name, DIM) KNOWN(flash_##name##_##DIM);
+EACH_FLASH(FLASH_KNOWN)
 KNOWN(route);
 KNOWN(sort_choices);
 KNOWN(gate_rows);

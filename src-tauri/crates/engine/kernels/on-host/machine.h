@@ -104,6 +104,24 @@ inline float bits_to_float(uint32_t bits) {
 inline float round_even(float value) { return nearbyintf(value); }
 float from_half(uint16_t bits);
 uint16_t to_half(float value);
+inline void mma_f16(float (&sums)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    uint64_t values[3];
+    std::memcpy(values, a, 16);
+    std::memcpy(values + 2, b, 8);
+    on_host::hand_in(values);
+    const int quad = this_lane() / 4, in_quad = this_lane() % 4;
+    for (int at = 0; at < 4; ++at) {
+        const int row = quad + at / 2 * 8, token = in_quad * 2 + at % 2;
+        for (int column = 0; column < 16; ++column) {
+            const int pair = column / 2 % 4, of_a = column / 8 * 2 + row / 8, of_b = column / 8;
+            const uint64_t both_a = on_host::handed_in(row % 8 * 4 + pair, of_a / 2);
+            const uint64_t both_b = on_host::handed_in(token * 4 + pair, 2);
+            const uint16_t one = static_cast<uint16_t>(both_a >> (of_a % 2 * 32 + column % 2 * 16));
+            const uint16_t other = static_cast<uint16_t>(both_b >> (of_b * 32 + column % 2 * 16));
+            sums[at] += from_half(one) * from_half(other);
+        }
+    }
+}
 
 struct Quad { uint32_t word[4]; };
 struct Pair { uint32_t word[2]; };

@@ -15,6 +15,13 @@ const SPLIT_PAGES: usize = 8;
 const LOOK_THREADS: u32 = 128;
 const JOIN_THREADS: u32 = 256;
 const LANES: usize = 32;
+/// Up to so many rows each looks by itself, many blocks at one's past; more go through the tensor cores (`kernels/flash.cu`).
+const FEW_ROWS: usize = 8;
+/// Queries of a block there, and its threads.
+const FLASH_QUERIES: usize = 64;
+const FLASH_THREADS: u32 = 128;
+/// Elements of a head that there are kernels for.
+const FLASH_DIMS: [usize; 3] = [64, 128, 256];
 
 /// Keys and values of one layer, of all pages.
 #[derive(Debug, Clone)]
@@ -208,17 +215,23 @@ pub struct Found {
 }
 
 impl Found {
-    /// For steps of so many rows over sequences of up to `pages` pages.
+    /// For steps of so many rows over sequences of up to `pages` pages that are kept in this type; none where the tensor cores
+    /// attend.
     ///
     /// # Errors
     /// [`DeviceError`].
     pub fn room(
         device: &Device,
         spec: &AttentionSpec,
+        kind: KvType,
         rows: usize,
         pages: usize,
     ) -> Result<Self, DeviceError> {
         let splits = pages.div_ceil(SPLIT_PAGES).max(1);
+        let rows = match flash_dim(spec, kind, rows) {
+            Some(_) => 0,
+            None => rows,
+        };
         let places = splits * rows * spec.heads;
         Ok(Self {
             scores: device.zeroed(places * 8)?,
@@ -231,6 +244,16 @@ impl Found {
     pub(super) fn buffers(&self) -> [&Buffer; 2] {
         [&self.scores, &self.sums]
     }
+}
+
+/// The size of heads that the tensor cores attend with, if they do.
+fn flash_dim(spec: &AttentionSpec, kind: KvType, rows: usize) -> Option<usize> {
+    let dim = spec.key_dim.max(spec.value_dim);
+    let is_known = spec.heads / spec.kv_heads <= FLASH_QUERIES
+        && spec.key_dim.is_multiple_of(2)
+        && kind != KvType::F32;
+    let fits = |of: &usize| *of >= dim && is_known && rows > FEW_ROWS;
+    FLASH_DIMS.into_iter().find(fits)
 }
 
 /// What a layer attends with.
@@ -263,9 +286,13 @@ pub fn attend(
     let shared = spec.heads / spec.kv_heads;
     let holds = |buffer: &Buffer, width: usize| buffer.bytes() >= rows.count * width * 4;
     assert!(holds(queries, spec.heads * spec.key_dim) && holds(out, spec.heads * spec.value_dim));
+    assert!(!spec.values_in_keys && spec.key_dim == pages.sizes.key_dim);
+    if let Some(dim) = flash_dim(spec, pages.kind, rows.count) {
+        let attending = Attending { spec, sinks, pages };
+        return flash(device, attending, dim, rows, [queries, out]);
+    }
     assert!(found.splits * SPLIT_PAGES >= rows.table && holds(rows.positions, 1));
     assert!(found.scores.bytes() >= found.splits * rows.count * spec.heads * 8);
-    assert!(!spec.values_in_keys && spec.key_dim == pages.sizes.key_dim);
     let shape = Shape {
         grid: [small(found.splits), small(spec.kv_heads), small(rows.count)],
         block: LOOK_THREADS,
@@ -305,4 +332,45 @@ pub fn attend(
         Argument::Buffer(out),
     ];
     device.launch("join", shape, &arguments)
+}
+
+/// The same through the tensor cores, with heads of up to `dim` elements.
+fn flash(
+    device: &Device,
+    Attending { spec, sinks, pages }: Attending,
+    dim: usize,
+    rows: &Rows,
+    [queries, out]: [&Buffer; 2],
+) -> Result<(), DeviceError> {
+    let rows_of_block = FLASH_QUERIES / (spec.heads / spec.kv_heads);
+    let shape = Shape {
+        grid: [
+            small(rows.count.div_ceil(rows_of_block)),
+            small(spec.kv_heads),
+            1,
+        ],
+        block: FLASH_THREADS,
+        shared_bytes: ((FLASH_QUERIES + PAGE_TOKENS) * (dim + 8) + dim * (PAGE_TOKENS + 8)) * 2,
+    };
+    let arguments = [
+        Argument::Buffer(queries),
+        Argument::Buffer(&pages.keys),
+        Argument::Buffer(&pages.values),
+        Argument::Buffer(rows.pages),
+        Argument::Number(small(rows.table)),
+        Argument::Buffer(rows.sequences),
+        Argument::Buffer(rows.positions),
+        Argument::Number(small(rows.count)),
+        Argument::Float(spec.scale),
+        Argument::Float(spec.softcap.unwrap_or(0.0)),
+        Argument::Number(small(spec.window.unwrap_or(0))),
+        Argument::Number(small(spec.heads)),
+        Argument::Number(small(spec.kv_heads)),
+        Argument::Number(small(spec.key_dim)),
+        Argument::Number(small(spec.value_dim)),
+        Argument::optional(sinks),
+        Argument::Buffer(out),
+    ];
+    let kernel = format!("flash_{}_{dim}", pages.suffix());
+    device.launch(&kernel, shape, &arguments)
 }

@@ -51,6 +51,7 @@ pub struct Decoder {
     /// One for each layer: what it keeps of all pages.
     pages: Vec<LayerPages>,
     page_count: usize,
+    kind: KvType,
     room: Option<Room>,
 }
 
@@ -95,6 +96,7 @@ impl Decoder {
             output: frame.output,
             pages,
             page_count,
+            kind,
             room: None,
             device: device.clone(),
             description: description.clone(),

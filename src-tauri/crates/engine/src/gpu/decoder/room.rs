@@ -106,7 +106,8 @@ impl Plan {
             let spec = attention.spec();
             let shape = [spec.heads, spec.value_dim];
             if found.iter().all(|(known, _)| *known != shape) {
-                found.push((shape, Found::room(device, &spec, key.rows, key.table)?));
+                let room = Found::room(device, &spec, decoder.kind, key.rows, key.table)?;
+                found.push((shape, room));
             }
         }
         Ok(Self {

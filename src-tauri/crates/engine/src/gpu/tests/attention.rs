@@ -12,8 +12,10 @@ use crate::kv::{KvType, LayerKv, PAGE_TOKENS, PageId, PageShape, PageStore};
 struct Case {
     spec: AttentionSpec<'static>,
     kind: KvType,
-    /// Positions that each sequence holds before its one row.
+    /// Positions that each sequence holds before its last row.
     before: Vec<usize>,
+    /// Rows of each.
+    count: usize,
 }
 
 const SINKS: [f32; 8] = [0.5, -1.0, 3.0, 0.0, 7.0, -7.0, 0.1, 0.2];
@@ -33,6 +35,7 @@ fn case(heads: usize, kv_heads: usize, dim: usize, kind: KvType, before: &[usize
         },
         kind,
         before: before.to_vec(),
+        count: 1,
     }
 }
 
@@ -65,7 +68,17 @@ impl Case {
     }
 
     fn queries(&self) -> Vec<f32> {
-        noise(self.before.len() * self.spec.heads * self.spec.key_dim, 77)
+        noise(self.rows() * self.spec.heads * self.spec.key_dim, 77)
+    }
+
+    /// Of all sequences.
+    fn rows(&self) -> usize {
+        self.before.len() * self.count
+    }
+
+    /// Positions of the rows of each sequence.
+    fn positions(&self) -> impl Iterator<Item = std::ops::RangeInclusive<usize>> {
+        self.before.iter().map(|last| last + 1 - self.count..=*last)
     }
 }
 
@@ -102,11 +115,11 @@ fn expected(case: &Case) -> Vec<f32> {
         .zip(&case.before)
         .map(|(pages, before)| Sequence {
             pages,
-            start: *before,
-            count: 1,
+            start: before + 1 - case.count,
+            count: case.count,
         })
         .collect();
-    let mut out = vec![0.0; case.before.len() * spec.heads * spec.value_dim];
+    let mut out = vec![0.0; case.rows() * spec.heads * spec.value_dim];
     let pool = Pool::new(1);
     cpu::attention(
         &pool,
@@ -125,6 +138,11 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
     let spec = &case.spec;
     let all_pages = case.before.len() * case.table();
     let pages = LayerPages::room(device, case.sizes(), case.kind, all_pages).expect("room");
+    // What nobody has written yet is no number.
+    for buffer in pages.buffers() {
+        let poison = vec![255; buffer.bytes()];
+        device.write(buffer, 0, &poison).expect("written");
+    }
     let queries = device.upload(&case.queries()).expect("room");
     let unused = device.upload(&case.queries()).expect("room");
     let names: Vec<u32> = (0..case.before.len())
@@ -154,9 +172,9 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
             place(device, &pages, heads, &PLAIN, &rows, &unused, own).expect("placed");
         }
     }
-    let rows = case.before.len();
-    let positions: Vec<u32> = case.before.iter().map(|before| small(*before)).collect();
-    let sequences: Vec<u32> = (0..rows).map(small).collect();
+    let rows = case.rows();
+    let positions: Vec<u32> = case.positions().flatten().map(small).collect();
+    let sequences: Vec<u32> = (0..rows).map(|row| small(row / case.count)).collect();
     let positions = device.upload(&positions).expect("room");
     let rows = Rows {
         count: rows,
@@ -166,7 +184,7 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
         pages: &names,
         table: case.table(),
     };
-    let room = Found::room(device, spec, rows.count, rows.table).expect("room");
+    let room = Found::room(device, spec, case.kind, rows.count, rows.table).expect("room");
     let sinks = spec.sinks.map(|sinks| device.upload(sinks).expect("room"));
     let out = device
         .zeroed(rows.count * spec.heads * spec.value_dim * 4)
@@ -190,11 +208,57 @@ const PLAIN: Placing = Placing {
 };
 
 fn check(case: &Case) {
+    check_within(case, 2e-5);
+}
+
+fn check_within(case: &Case, tolerance: f32) {
     let found = found(&Device::on_host(5), case);
     for (at, (found, expected)) in found.iter().zip(expected(case)).enumerate() {
         let error = (found - expected).abs();
-        assert!(error < 2e-5, "{case:?} at {at}: {found} and {expected}");
+        assert!(
+            error < tolerance,
+            "{case:?} at {at}: {found} and {expected}"
+        );
     }
+}
+
+/// Queries, keys, shares and values are halves there.
+const HALF_TOLERANCE: f32 = 3e-3;
+
+#[test]
+fn many_rows_see_what_few_see() {
+    let many = |heads, kv_heads, dim, kind, before: &[usize], count| Case {
+        count,
+        ..case(heads, kv_heads, dim, kind, before)
+    };
+    for kind in [KvType::F16, KvType::Q8_0] {
+        // From the first position on, over the border of a page, two sequences in a block, more rows than a block has.
+        check_within(&many(4, 2, 64, kind, &[8], 9), HALF_TOLERANCE);
+        check_within(&many(2, 1, 128, kind, &[70], 12), HALF_TOLERANCE);
+        check_within(&many(6, 2, 64, kind, &[40, 11, 33], 5), HALF_TOLERANCE);
+        check_within(&many(4, 2, 32, kind, &[99], 67), HALF_TOLERANCE);
+    }
+    // Heads between the sizes that there are kernels for, and a number of heads that fills no block.
+    check_within(&many(7, 1, 80, KvType::F16, &[30], 20), HALF_TOLERANCE);
+    check_within(&many(3, 3, 192, KvType::F16, &[35], 10), HALF_TOLERANCE);
+    let mut other = many(2, 1, 96, KvType::F16, &[20], 10);
+    other.spec.value_dim = 64;
+    check_within(&other, HALF_TOLERANCE);
+    // With floats each row looks by itself.
+    check(&many(4, 2, 64, KvType::F32, &[40], 12));
+}
+
+#[test]
+fn many_rows_heed_windows_sinks_and_soft_caps_and_no_order_of_threads() {
+    let mut windowed = Case {
+        count: 30,
+        ..case(8, 2, 64, KvType::F16, &[75, 29])
+    };
+    windowed.spec.window = Some(20);
+    windowed.spec.sinks = Some(&SINKS);
+    windowed.spec.softcap = Some(2.0);
+    check_within(&windowed, HALF_TOLERANCE);
+    in_each_order(|device| found(device, &windowed));
 }
 
 #[test]
