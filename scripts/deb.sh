@@ -83,14 +83,23 @@ compressed "$work/changelog" "$doc/changelog"
 mkdir -p "$work/debian"
 printf 'Source: %s\n\nPackage: %s\nArchitecture: any\n' "$name" "$name" >"$work/debian/control"
 needs() {
-    local program folders=() programs=()
+    local program programs=()
     for program in "$root"/usr/bin/* "$root"/usr/lib/wick/*; do programs+=("-e${program#"$work"/}"); done
-    if [ -n "${SYSROOT:-}" ]; then folders=("-l$SYSROOT/usr/lib/$(gcc_triple)" "--admindir=$SYSROOT/var/lib/dpkg"); fi
-    (cd "$work" && DEB_HOST_ARCH=$arch dpkg-shlibdeps -O "${folders[@]}" "${programs[@]}" 2>shlibdeps.log) |
-        sed -n 's/^shlibs:Depends=//p'
+    (cd "$work" && dpkg-shlibdeps -O "${programs[@]}" 2>shlibdeps.log) | sed -n 's/^shlibs:Depends=//p'
 }
-gcc_triple() { case $arch in arm64) echo aarch64-linux-gnu ;; amd64) echo x86_64-linux-gnu ;; *) die "$arch is not known here" "amd64 or arm64" ;; esac }
-depends=$(needs)
+# Of another architecture, whose packages this machine's dpkg does not know: what has the same libraries here goes by the same name.
+needs_by_name() {
+    local library package
+    objdump -p "$root"/usr/bin/* "$root"/usr/lib/wick/* 2>/dev/null | sed -n 's/^ *NEEDED *//p' | sort -u | while read -r library; do
+        case $library in ld-linux*) continue ;; esac
+        package=$(dpkg -S "*/$library" 2>/dev/null | sed -n 's/:.*//p' | grep -v -e '-cross$' | head -n 1)
+        [ -n "$package" ] || die "no package here has $library" "apt-get install libwebkit2gtk-4.1-dev"
+        if [ "$package" = libc6 ]; then package="libc6 (>= $(newest_glibc))"; fi
+        echo "$package"
+    done | sort -u | paste -sd , | sed 's/,/, /g'
+}
+newest_glibc() { objdump -T "$root"/usr/bin/* "$root"/usr/lib/wick/* | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1 | cut -d _ -f 2; }
+if [ "$arch" = "$(dpkg --print-architecture)" ]; then depends=$(needs); else depends=$(needs_by_name); fi
 [ -n "$depends" ] || die "what the programs need was not found out" "see $work/shlibdeps.log"
 
 size=$(du -k -s --apparent-size "$root" | cut -f 1)
