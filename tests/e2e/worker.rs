@@ -57,6 +57,24 @@ async fn a_killed_worker_costs_nothing_that_was_written() {
 }
 
 #[tokio::test]
+async fn a_gpu_that_fails_costs_nothing_that_was_written_and_the_next_message_works() {
+    let desk = Desk::open("gpu-failed", Home::with_parrot()).await;
+    desk.send("lose the GPU and all that is on it").await;
+    let interrupted = desk.answered().await;
+    assert_eq!(
+        (interrupted.text.as_str(), interrupted.state.as_str()),
+        ("lose the", "interrupted")
+    );
+    desk.see_words("@notice", "the GPU failed").await;
+    let answer = desk.ask("two").await;
+    assert_eq!(
+        (answer.text.as_str(), answer.state.as_str()),
+        ("two", "complete")
+    );
+    assert_eq!(desk.engines().len(), 1);
+}
+
+#[tokio::test]
 async fn a_worker_that_died_unnoticed_is_replaced() {
     let desk = Desk::open("worker-idle", Home::with_parrot()).await;
     desk.ask("one").await;

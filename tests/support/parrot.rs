@@ -2,12 +2,13 @@
 //!
 //! It speaks the worker's language on standard input and output and ends when its input does. Where the file exists that
 //! the environment names as [`SAYS`], it says what is in there instead. A text that begins with [`FOR_EVER`] is said
-//! again and again until it is cancelled.
+//! again and again until it is cancelled. One that begins with [`LOSES_GPU`] ends it after two words, as a worker ends whose GPU
+//! has failed.
 
 use engine_api::wire::{Command, Report, to_line};
 use engine_api::{
-    FinishReason, GenerateRequest, GenerationEvent, GenerationId, InterToken, KvRead, KvReads,
-    LoadedModel, Prompt, Timings,
+    FinishReason, GPU_FAILED, GenerateRequest, GenerationEvent, GenerationId, InterToken, KvRead,
+    KvReads, LoadedModel, Prompt, Timings,
 };
 use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const FOR_EVER: &str = "again and again";
+const LOSES_GPU: &str = "lose the GPU";
 const SAYS: &str = "WICK_PARROT_SAYS";
 /// 500 words a second, the pace at which the window's frames are counted (benches/window.rs).
 const PACE: Duration = Duration::from_millis(2);
@@ -84,6 +86,9 @@ fn say(id: GenerationId, request: &GenerateRequest, stop: &AtomicBool) {
     for word in std::iter::repeat_n(&words, rounds).flatten() {
         if stop.load(Ordering::Relaxed) {
             break;
+        }
+        if generated_tokens == 2 && text.starts_with(LOSES_GPU) {
+            std::process::exit(GPU_FAILED);
         }
         generated_tokens += 1;
         let text = if rounds == 1 {
