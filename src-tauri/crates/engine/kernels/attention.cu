@@ -5,6 +5,7 @@
 // Pages on the device: for each attention layer `[page][kv_head][position in page][dim]`, keys apart from values, as F32, F16
 // or Q8_0 (a head's row: `dim` signed bytes, then `dim / 32` halves). A sequence's pages are named by a table.
 #include "device.cuh"
+// Before this one in the unit: norm.cu, which quantizes.
 
 constexpr uint32_t PAGE = 32;
 // Positions that one block looks at: so many pages.
@@ -44,7 +45,8 @@ struct Q8Row {
 // Turns a head's elements and writes keys and values where they are kept: RoPE and the KV cache in one launch.
 //
 // blockIdx.x: row of the step; blockIdx.y: head, first the queries' (turned in place), then the keys', then the values'.
-// `queries` `[rows, heads, key_dim]`, `keys` `[rows, kv_heads, key_dim]`, `values` `[rows, kv_heads, value_dim]`;
+// `queries` `[rows, heads, key_dim]`, `keys` `[rows, kv_heads, key_dim]`, `values` `[rows, kv_heads, value_dim]`, a row so many
+// floats behind the one before as the strides say;
 // `turns` `[rows, turned / 2, 2]` has cosine and sine of each pair, null where nothing turns; `interleaved`: pairs are
 // neighbours, else `turned / 2` apart. `slots` `[rows]`: page · 32 + position in the page. Norms of queries and keys over
 // their head (null weights: none) come first, and of values, without weights, where `value_norm` is set; queries are multiplied
@@ -53,14 +55,16 @@ struct Q8Row {
 template <class Row>
 DEVICE void place(float* queries, const float* keys, const float* values, const float* query_norm, const float* key_norm,
                   uint32_t value_norm, float epsilon, const float* turns, uint32_t turned, uint32_t interleaved,
-                  const float* warmth, const uint32_t* slots, uint8_t* kept_keys, uint8_t* kept_values, uint32_t heads, uint32_t kv_heads, uint32_t key_dim,
+                  const float* warmth, const uint32_t* slots, uint8_t* kept_keys, uint8_t* kept_values, uint32_t query_stride,
+                  uint32_t key_stride, uint32_t value_stride, uint32_t heads, uint32_t kv_heads, uint32_t key_dim,
                   uint32_t value_dim) {
     float* head_room = shared_floats() + LANES;
     const uint32_t row = blockIdx.x, element = threadIdx.x;
     const bool is_query = blockIdx.y < heads, is_value = blockIdx.y >= heads + kv_heads;
     const uint32_t head = is_query ? blockIdx.y : is_value ? blockIdx.y - heads - kv_heads : blockIdx.y - heads;
-    const uint32_t dim = is_value ? value_dim : key_dim, in_row = is_query ? heads : kv_heads;
-    const size_t from = (static_cast<size_t>(row) * in_row + head) * dim + element;
+    const uint32_t dim = is_value ? value_dim : key_dim;
+    const uint32_t stride = is_query ? query_stride : is_value ? value_stride : key_stride;
+    const size_t from = static_cast<size_t>(row) * stride + head * dim + element;
     const bool mine = element < dim;
     float value = 0.0f;
     if (mine) value = is_query ? queries[from] : is_value ? values[from] : keys[from];
@@ -95,10 +99,10 @@ DEVICE void place(float* queries, const float* keys, const float* values, const 
 // What a block found of one query head: `[splits, rows, heads]` of largest and sum, and sums `[.., value_dim]`.
 //
 // blockIdx: x split, y head of keys, z row. `pages` `[sequences, table]`, `sequence_of` `[rows]`, `positions` `[rows]`: a row
-// sees `window` positions up to its own (0: all). 128 threads; shared memory: the queries of a group of heads, their scores of
+// sees `window` positions up to its own (0: all); its queries begin `query_stride` floats behind those of the row before. 128 threads; shared memory: the queries of a group of heads, their scores of
 // one page, and running maximum, sum and factor of each.
 template <class Row>
-DEVICE void look(const float* queries, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,
+DEVICE void look(const float* queries, uint32_t query_stride, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,
                  uint32_t table, const uint32_t* sequence_of, const uint32_t* positions, float scale, float softcap,
                  uint32_t window, uint32_t heads, uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim, float* found,
                  float* sums) {
@@ -109,7 +113,7 @@ DEVICE void look(const float* queries, const uint8_t* kept_keys, const uint8_t* 
     float* total = largest + shared_heads;
     float* shrink = total + shared_heads;
     float* sum = shrink + shared_heads;
-    const size_t first_query = (static_cast<size_t>(row) * heads + head * shared_heads) * key_dim;
+    const size_t first_query = static_cast<size_t>(row) * query_stride + head * shared_heads * key_dim;
     for (uint32_t at = threadIdx.x; at < shared_heads * key_dim; at += blockDim.x) query[at] = queries[first_query + at] * scale;
     for (uint32_t at = threadIdx.x; at < shared_heads; at += blockDim.x) {
         largest[at] = -INFINITY;
@@ -178,10 +182,11 @@ DEVICE void look(const float* queries, const uint8_t* kept_keys, const uint8_t* 
     (void)splits;
 }
 
-// Joins the splits: `out` `[rows, heads, value_dim]`. `sinks` `[heads]` or null: a score without a value for each head.
+// Joins the splits: `out` `[rows, heads, value_dim]`, and as quants with scales (norm.cu) unless those are null, which wants
+// value_dim to be a multiple of 32. `sinks` `[heads]` or null: a score without a value for each head.
 // A block for each row and head (blockIdx.x = row · heads + head).
 KERNEL(256) join(const float* found, const float* sums, const float* sinks, uint32_t splits, uint32_t heads,
-                 uint32_t value_dim, float* out) {
+                 uint32_t value_dim, float* out, int8_t* quants, Scale* scales) {
     const uint32_t at = blockIdx.x, all = gridDim.x;
     float largest = sinks == nullptr ? -INFINITY : sinks[at % heads];
     for (uint32_t split = 0; split < splits; ++split) largest = fmaxf(largest, found[(static_cast<size_t>(split) * all + at) * 2]);
@@ -196,7 +201,10 @@ KERNEL(256) join(const float* found, const float* sums, const float* sinks, uint
             const size_t one = static_cast<size_t>(split) * all + at;
             value += sums[one * value_dim + element] * expf(found[one * 2] - largest);
         }
-        out[static_cast<size_t>(at) * value_dim + element] = value / total;
+        const size_t place = static_cast<size_t>(at) * value_dim + element;
+        out[place] = value / total;
+        // Whole warps leave the loop together.
+        if (quants != nullptr) quantize(value / total, quants + place, scales + place / 32);
     }
 }
 
@@ -204,18 +212,20 @@ KERNEL(256) join(const float* found, const float* sums, const float* sinks, uint
     KERNEL(1024)                                                                                                           \
     place_##name(float* queries, const float* keys, const float* values, const float* query_norm, const float* key_norm,   \
                  uint32_t value_norm, float epsilon, const float* turns, uint32_t turned, uint32_t interleaved,            \
-                 const float* warmth, const uint32_t* slots, uint8_t* kept_keys, uint8_t* kept_values, uint32_t heads,     \
-                 uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim) {                                                \
+                 const float* warmth, const uint32_t* slots, uint8_t* kept_keys, uint8_t* kept_values,                     \
+                 uint32_t query_stride, uint32_t key_stride, uint32_t value_stride, uint32_t heads, uint32_t kv_heads,     \
+                 uint32_t key_dim, uint32_t value_dim) {                                                                   \
         place<Row>(queries, keys, values, query_norm, key_norm, value_norm, epsilon, turns, turned, interleaved, warmth,   \
-                   slots, kept_keys, kept_values, heads, kv_heads, key_dim, value_dim);                                    \
+                   slots, kept_keys, kept_values, query_stride, key_stride, value_stride, heads, kv_heads, key_dim,        \
+                   value_dim);                                                                                             \
     }                                                                                                                      \
     KERNEL(128)                                                                                                            \
-    look_##name(const float* queries, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,         \
-                uint32_t table, const uint32_t* sequence_of, const uint32_t* positions, float scale, float softcap,        \
-                uint32_t window, uint32_t heads, uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim, float* found,    \
-                float* sums) {                                                                                             \
-        look<Row>(queries, kept_keys, kept_values, pages, table, sequence_of, positions, scale, softcap, window, heads,    \
-                  kv_heads, key_dim, value_dim, found, sums);                                                              \
+    look_##name(const float* queries, uint32_t query_stride, const uint8_t* kept_keys, const uint8_t* kept_values,         \
+                const uint32_t* pages, uint32_t table, const uint32_t* sequence_of, const uint32_t* positions,             \
+                float scale, float softcap, uint32_t window, uint32_t heads, uint32_t kv_heads, uint32_t key_dim,          \
+                uint32_t value_dim, float* found, float* sums) {                                                           \
+        look<Row>(queries, query_stride, kept_keys, kept_values, pages, table, sequence_of, positions, scale, softcap,     \
+                  window, heads, kv_heads, key_dim, value_dim, found, sums);                                               \
     }
 ATTENTION(F32Row, f32)
 ATTENTION(F16Row, f16)

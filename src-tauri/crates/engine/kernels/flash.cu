@@ -76,13 +76,13 @@ DEVICE void take_scores(float (&scores)[PAGE_PARTS][4], Softmax& softmax, float 
     }
 }
 
-// Attention of all rows of a step: `queries` `[rows, heads, key_dim]`, `out` `[rows, heads, value_dim]`; pages, table, positions,
+// Attention of all rows of a step: `queries` `[rows, heads, key_dim]`, a row `query_stride` floats behind the one before, `out` `[rows, heads, value_dim]`; pages, table, positions,
 // window and soft cap as attention.cu's `look`, sinks `[heads]` or null as its `join`. `sequence_of` `[rows]` is ascending.
 //
 // blockIdx: x a run of `64 / (heads / kv_heads)` rows, y head of keys. `DIM` ≥ key_dim, value_dim, which are even; at most 64
 // heads share one of keys. 128 threads; shared memory: `(64 · (DIM + 8) + 32 · (DIM + 8) + DIM · 40) · 2` bytes.
 template <class Row, uint32_t DIM>
-DEVICE void flash(const float* queries, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,
+DEVICE void flash(const float* queries, uint32_t query_stride, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,
                   uint32_t table, const uint32_t* sequence_of, const uint32_t* positions, uint32_t rows, float scale,
                   float softcap, uint32_t window, uint32_t heads, uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim,
                   const float* sinks, float* out) {
@@ -96,7 +96,8 @@ DEVICE void flash(const float* queries, const uint8_t* kept_keys, const uint8_t*
         const uint32_t of = at / (DIM / 2), element = at % (DIM / 2) * 2, row = first_row + of / shared;
         uint32_t pair = 0;
         if (of < rows_here * shared && row < end_row && element < key_dim) {
-            const float* from = queries + (static_cast<size_t>(row) * heads + head * shared + of % shared) * key_dim + element;
+            const float* from =
+                queries + static_cast<size_t>(row) * query_stride + (head * shared + of % shared) * key_dim + element;
             pair = two_halves(from[0] * scale, from[1] * scale);
         }
         query[of * WORDS + element / 2] = pair;
@@ -202,12 +203,12 @@ DEVICE void flash(const float* queries, const uint8_t* kept_keys, const uint8_t*
 
 #define FLASH(Row, name, DIM)                                                                                                \
     KERNEL(FLASH_THREADS)                                                                                                    \
-    flash_##name##_##DIM(const float* queries, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,  \
-                         uint32_t table, const uint32_t* sequence_of, const uint32_t* positions, uint32_t rows, float scale, \
-                         float softcap, uint32_t window, uint32_t heads, uint32_t kv_heads, uint32_t key_dim,                \
-                         uint32_t value_dim, const float* sinks, float* out) {                                               \
-        flash<Row, DIM>(queries, kept_keys, kept_values, pages, table, sequence_of, positions, rows, scale, softcap, window, \
-                        heads, kv_heads, key_dim, value_dim, sinks, out);                                                    \
+    flash_##name##_##DIM(const float* queries, uint32_t query_stride, const uint8_t* kept_keys, const uint8_t* kept_values,  \
+                         const uint32_t* pages, uint32_t table, const uint32_t* sequence_of, const uint32_t* positions,      \
+                         uint32_t rows, float scale, float softcap, uint32_t window, uint32_t heads, uint32_t kv_heads,      \
+                         uint32_t key_dim, uint32_t value_dim, const float* sinks, float* out) {                             \
+        flash<Row, DIM>(queries, query_stride, kept_keys, kept_values, pages, table, sequence_of, positions, rows, scale,    \
+                        softcap, window, heads, kv_heads, key_dim, value_dim, sinks, out);                                   \
     }
 #define EACH_FLASH(DO) \
     DO(F16Row, f16, 64) DO(F16Row, f16, 128) DO(F16Row, f16, 256) DO(Q8Row, q8_0, 64) DO(Q8Row, q8_0, 128) DO(Q8Row, q8_0, 256)

@@ -6,6 +6,7 @@
 
 use super::device::{Argument, Buffer, Device, DeviceError, Shape};
 use super::matrix::small;
+use super::rows::{Quants, quantize};
 use crate::cpu::AttentionSpec;
 use crate::decoder::description::RopeStyle;
 use crate::kv::{Change, KvType, LayerKv, PAGE_TOKENS};
@@ -137,6 +138,39 @@ pub struct Placing<'a> {
     pub warmth: Option<&'a Buffer>,
 }
 
+/// Rows of heads in a buffer that may have more beside them.
+#[derive(Debug, Clone)]
+pub struct Strided {
+    /// From the first row's first head on.
+    pub buffer: Buffer,
+    /// Floats from a row to the next.
+    pub stride: usize,
+}
+
+impl Strided {
+    /// Rows without anything beside them.
+    pub fn dense(buffer: &Buffer, width: usize) -> Self {
+        Self {
+            buffer: buffer.clone(),
+            stride: width,
+        }
+    }
+
+    /// From a column of the same rows on.
+    #[must_use]
+    pub fn from_column(&self, column: usize) -> Self {
+        let offset = column * 4;
+        Self {
+            buffer: self.buffer.part(offset, self.buffer.bytes() - offset),
+            stride: self.stride,
+        }
+    }
+
+    fn holds(&self, rows: usize, width: usize) -> bool {
+        width <= self.stride && self.buffer.bytes() >= ((rows.max(1) - 1) * self.stride + width) * 4
+    }
+}
+
 /// Norms and turns queries in place, and writes keys and values where they are kept, in one launch. Values may be keys; without
 /// either, nothing is kept: another layer's are looked at.
 /// Shapes: queries `[rows, heads, key_dim]`, keys `[rows, kv_heads, key_dim]`, values `[rows, kv_heads, value_dim]`.
@@ -152,8 +186,8 @@ pub fn place(
     heads: usize,
     placing: &Placing,
     rows: &Rows,
-    queries: &Buffer,
-    own: Option<[&Buffer; 2]>,
+    queries: &Strided,
+    own: Option<&[Strided; 2]>,
 ) -> Result<(), DeviceError> {
     let LayerKv {
         kv_heads,
@@ -161,15 +195,18 @@ pub fn place(
         value_dim,
     } = pages.sizes;
     let holds = |buffer: &Buffer, width: usize| buffer.bytes() >= rows.count * width * 4;
-    assert!(holds(queries, heads * key_dim) && holds(rows.slots, 1));
+    assert!(queries.holds(rows.count, heads * key_dim) && holds(rows.slots, 1));
     assert!(own.is_none_or(|[keys, values]| {
-        holds(keys, kv_heads * key_dim) && holds(values, kv_heads * value_dim)
+        keys.holds(rows.count, kv_heads * key_dim) && values.holds(rows.count, kv_heads * value_dim)
     }));
     assert!(placing.warmth.is_none_or(|warmth| holds(warmth, 1)));
     let block = key_dim.max(value_dim).next_multiple_of(LANES);
     assert!(block <= 1024);
     let kept_heads = own.map_or(0, |_| 2 * kv_heads);
-    let [keys, values] = own.map_or([Argument::Null; 2], |own| own.map(Argument::Buffer));
+    let [keys, values] = own.map_or([Argument::Null; 2], |own| {
+        own.each_ref().map(|one| Argument::Buffer(&one.buffer))
+    });
+    let strides = own.map_or([0; 2], |own| own.each_ref().map(|one| one.stride));
     let turned = placing.turns.map_or(0, |(_, dims, _)| dims);
     let interleaved = placing
         .turns
@@ -182,7 +219,7 @@ pub fn place(
         shared_bytes: (LANES + key_dim) * 4,
     };
     let arguments = [
-        Argument::Buffer(queries),
+        Argument::Buffer(&queries.buffer),
         keys,
         values,
         Argument::optional(placing.query_norm),
@@ -196,6 +233,9 @@ pub fn place(
         Argument::Buffer(rows.slots),
         Argument::Buffer(&pages.keys),
         Argument::Buffer(&pages.values),
+        Argument::Number(small(queries.stride)),
+        Argument::Number(small(strides[0])),
+        Argument::Number(small(strides[1])),
         Argument::Number(small(heads)),
         Argument::Number(small(kv_heads)),
         Argument::Number(small(key_dim)),
@@ -268,7 +308,7 @@ pub struct Attending<'a> {
 }
 
 /// Softmax attention of each row over what its sequence has kept, up to its own position. `queries` `[rows, heads, key_dim]`,
-/// `out` `[rows, heads, value_dim]`.
+/// `out` `[rows, heads, value_dim]`, and the same as quants where they are wanted.
 ///
 /// # Errors
 /// [`DeviceError`].
@@ -279,17 +319,22 @@ pub fn attend(
     device: &Device,
     Attending { spec, sinks, pages }: Attending,
     rows: &Rows,
-    queries: &Buffer,
+    queries: &Strided,
     found: &Found,
     out: &Buffer,
+    quants: Option<&Quants>,
 ) -> Result<(), DeviceError> {
     let shared = spec.heads / spec.kv_heads;
+    let whole = [rows.count, spec.heads * spec.value_dim];
+    assert!(quants.is_none_or(|quants| quants.has_room(whole)));
     let holds = |buffer: &Buffer, width: usize| buffer.bytes() >= rows.count * width * 4;
-    assert!(holds(queries, spec.heads * spec.key_dim) && holds(out, spec.heads * spec.value_dim));
+    assert!(queries.holds(rows.count, spec.heads * spec.key_dim));
+    assert!(holds(out, spec.heads * spec.value_dim));
     assert!(!spec.values_in_keys && spec.key_dim == pages.sizes.key_dim);
     if let Some(dim) = flash_dim(spec, pages.kind, rows.count) {
         let attending = Attending { spec, sinks, pages };
-        return flash(device, attending, dim, rows, [queries, out]);
+        flash(device, attending, dim, rows, queries, out)?;
+        return quants.map_or(Ok(()), |quants| quantize(device, out, quants, whole));
     }
     assert!(found.splits * SPLIT_PAGES >= rows.table && holds(rows.positions, 1));
     assert!(found.scores.bytes() >= found.splits * rows.count * spec.heads * 8);
@@ -299,7 +344,8 @@ pub fn attend(
         shared_bytes: shared * (spec.key_dim + PAGE_TOKENS + 3 + spec.value_dim) * 4,
     };
     let arguments = [
-        Argument::Buffer(queries),
+        Argument::Buffer(&queries.buffer),
+        Argument::Number(small(queries.stride)),
         Argument::Buffer(&pages.keys),
         Argument::Buffer(&pages.values),
         Argument::Buffer(rows.pages),
@@ -317,6 +363,8 @@ pub fn attend(
         Argument::Buffer(&found.sums),
     ];
     device.launch(&format!("look_{}", pages.suffix()), shape, &arguments)?;
+    // In the same launch, where whole warps have a group.
+    let joined = quants.filter(|_| spec.value_dim.is_multiple_of(LANES));
     let shape = Shape {
         grid: [small(rows.count * spec.heads), 1, 1],
         block: JOIN_THREADS,
@@ -330,8 +378,12 @@ pub fn attend(
         Argument::Number(small(spec.heads)),
         Argument::Number(small(spec.value_dim)),
         Argument::Buffer(out),
+        Argument::optional(joined.map(Quants::numbers)),
+        Argument::optional(joined.map(Quants::scales)),
     ];
-    device.launch("join", shape, &arguments)
+    device.launch("join", shape, &arguments)?;
+    let rest = quants.filter(|_| joined.is_none());
+    rest.map_or(Ok(()), |quants| quantize(device, out, quants, whole))
 }
 
 /// The same through the tensor cores, with heads of up to `dim` elements.
@@ -340,7 +392,8 @@ fn flash(
     Attending { spec, sinks, pages }: Attending,
     dim: usize,
     rows: &Rows,
-    [queries, out]: [&Buffer; 2],
+    queries: &Strided,
+    out: &Buffer,
 ) -> Result<(), DeviceError> {
     let rows_of_block = FLASH_QUERIES / (spec.heads / spec.kv_heads);
     let shape = Shape {
@@ -353,7 +406,8 @@ fn flash(
         shared_bytes: ((FLASH_QUERIES + PAGE_TOKENS) * (dim + 8) + dim * (PAGE_TOKENS + 8)) * 2,
     };
     let arguments = [
-        Argument::Buffer(queries),
+        Argument::Buffer(&queries.buffer),
+        Argument::Number(small(queries.stride)),
         Argument::Buffer(&pages.keys),
         Argument::Buffer(&pages.values),
         Argument::Buffer(rows.pages),

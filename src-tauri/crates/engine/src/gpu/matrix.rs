@@ -126,7 +126,25 @@ impl DeviceMatrix {
     /// # Errors
     /// [`DeviceError`].
     pub fn upload(device: &Device, matrix: &Matrix) -> Result<Option<Self>, DeviceError> {
-        let (kind, rows, columns) = (matrix.tensor_type(), matrix.rows(), matrix.columns());
+        Self::upload_together(device, std::slice::from_ref(matrix))
+    }
+
+    /// Brings matrices of one type and width there as one, the rows of each behind those of the one before, so that they are
+    /// multiplied in one launch; `None` for a type that no kernel knows.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// When types or widths differ, or there is none.
+    pub fn upload_together(
+        device: &Device,
+        matrices: &[Matrix],
+    ) -> Result<Option<Self>, DeviceError> {
+        let (kind, columns) = (matrices[0].tensor_type(), matrices[0].columns());
+        let alike = |one: &Matrix| one.tensor_type() == kind && one.columns() == columns;
+        assert!(matrices.iter().all(alike));
+        let rows = matrices.iter().map(Matrix::rows).sum();
         let suffix = float_suffix(kind).or(layout(kind).map(|(suffix, ..)| suffix));
         let (Some(suffix), Some(bytes)) = (suffix, device_bytes(kind, rows, columns)) else {
             return Ok(None);
@@ -138,34 +156,35 @@ impl DeviceMatrix {
             rows,
             columns,
         };
-        if is_quantized(kind) {
-            there.spread(device, matrix)?;
-        } else {
-            device.write(&there.data, 0, matrix.bytes())?;
+        let mut first = 0;
+        for matrix in matrices {
+            if is_quantized(kind) {
+                there.spread(device, matrix, first)?;
+            } else {
+                device.write(&there.data, first * matrix.row_bytes(), matrix.bytes())?;
+            }
+            first += matrix.rows();
         }
         Ok(Some(there))
     }
 
-    /// Blocks of a file into planes.
-    fn spread(&self, device: &Device, matrix: &Matrix) -> Result<(), DeviceError> {
+    /// Blocks of a file into planes, from row `first` on.
+    fn spread(&self, device: &Device, matrix: &Matrix, first: usize) -> Result<(), DeviceError> {
         let blocks = device.zeroed(matrix.bytes().len())?;
         device.write(&blocks, 0, matrix.bytes())?;
-        let groups = self.groups();
+        let groups_of_row = self.columns / GROUP;
+        let groups = matrix.rows() * groups_of_row;
         let shape = Shape {
-            grid: [
-                small(self.rows * self.columns / GROUP).div_ceil(GROUP_THREADS),
-                1,
-                1,
-            ],
+            grid: [small(groups).div_ceil(GROUP_THREADS), 1, 1],
             block: GROUP_THREADS,
             shared_bytes: 0,
         };
         let arguments = [
             Argument::Buffer(&blocks),
             Argument::Buffer(&self.data),
-            Argument::Long(groups),
-            Argument::Long(0),
-            Argument::Long(groups),
+            Argument::Long(self.groups()),
+            Argument::Long((first * groups_of_row) as u64),
+            Argument::Long(groups as u64),
         ];
         device.launch(&format!("spread_{}", self.suffix), shape, &arguments)
     }

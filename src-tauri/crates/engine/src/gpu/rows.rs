@@ -48,7 +48,7 @@ impl Quants {
         [&self.numbers, &self.scales]
     }
 
-    fn has_room(&self, [rows, columns]: [usize; 2]) -> bool {
+    pub(super) fn has_room(&self, [rows, columns]: [usize; 2]) -> bool {
         self.count >= rows && self.columns == columns && columns.is_multiple_of(LANES)
     }
 

@@ -326,7 +326,11 @@ impl Sizes {
             ..
         } = attention;
         let results = heads * value_dim;
-        grow(&mut self.queries, heads * key_dim);
+        // A row of one matrix may have all three.
+        grow(
+            &mut self.queries,
+            heads * key_dim + kv_heads * (key_dim + value_dim),
+        );
         grow(&mut self.keys, kv_heads * key_dim);
         grow(&mut self.values, kv_heads * value_dim);
         grow(&mut self.results, results);
@@ -334,9 +338,11 @@ impl Sizes {
     }
 
     fn dense(&mut self, dense: &Dense) {
-        for size in [&mut self.gate, &mut self.up, &mut self.inner] {
+        for size in [&mut self.gate, &mut self.inner] {
             grow(size, dense.size);
         }
+        // Gates may come with it.
+        grow(&mut self.up, 2 * dense.size);
     }
 
     fn mixture(&mut self, mixture: &Mixture) {

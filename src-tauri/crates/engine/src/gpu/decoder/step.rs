@@ -3,9 +3,9 @@
 use super::Decoder;
 use super::places::{Key, Places};
 use super::room::{Plan, Room};
-use super::weights::{Attention, Dense, FeedForward, Layer, Linear, Norm};
+use super::weights::{Attention, Dense, FeedForward, Gates, Layer, Linear, Norm, Own};
 use crate::decoder::{Chunk, LogitsWanted};
-use crate::gpu::attention::{Attending, LayerPages, Placing, attend, place};
+use crate::gpu::attention::{Attending, LayerPages, Placing, Strided, attend, place};
 use crate::gpu::device::{Buffer, Device, DeviceError};
 use crate::gpu::matrix::is_quantized;
 use crate::gpu::rows::{self, Given, Inner, Prepared};
@@ -201,30 +201,22 @@ impl<'a> Step<'a> {
     }
 
     fn attend(&self, attention: &Attention, pages: &LayerPages) -> Result<(), DeviceError> {
-        let (device, room, input) = (self.device, self.room, self.normed());
+        let (device, room) = (self.device, self.room);
         let description = &attention.description;
-        attention.query.multiply(device, input, &room.queries)?;
-        let own = attention.own.as_ref().map(|own| {
-            own.key.multiply(device, input, &room.keys)?;
-            let Some(value) = &own.value else {
-                return Ok([&room.keys; 2]);
-            };
-            value.multiply(device, input, &room.values)?;
-            Ok([&room.keys, &room.values])
-        });
-        let own = own.transpose()?;
+        let (queries, own) = self.project(attention)?;
         self.norm_whole(attention)?;
         let places = &self.plan.places;
         let rows = places.rows();
         let placing = placing(attention, places);
+        let heads = description.heads;
         place(
             device,
             pages,
-            description.heads,
+            heads,
             &placing,
             &rows,
-            &room.queries,
-            own,
+            &queries,
+            own.as_ref(),
         )?;
         let spec = attention.spec();
         let attending = Attending {
@@ -233,16 +225,50 @@ impl<'a> Step<'a> {
             pages,
         };
         let found = self.plan.found(spec.heads, spec.value_dim);
-        attend(
-            device,
-            attending,
-            &rows,
-            &room.queries,
-            found,
-            &room.results,
-        )?;
         let columns = spec.heads * spec.value_dim;
-        self.map(&attention.output, &room.results, columns, &room.given)
+        let quants = self.inner_for(&attention.output, columns);
+        let (results, quants) = (&room.results, quants.as_ref());
+        attend(device, attending, &rows, &queries, found, results, quants)?;
+        let inner = Prepared {
+            floats: Some(results),
+            quants,
+            count: self.shape[0],
+            columns,
+        };
+        attention.output.multiply(device, inner, &room.given)
+    }
+
+    /// Queries, and the keys and values that are to be kept.
+    fn project(
+        &self,
+        attention: &Attention,
+    ) -> Result<(Strided, Option<[Strided; 2]>), DeviceError> {
+        let (device, room, input) = (self.device, self.room, self.normed());
+        let description = &attention.description;
+        let query = description.heads * description.key_dim;
+        let key = description.kv_heads * description.key_dim;
+        let value = description.kv_heads * description.value_dim;
+        attention.query.multiply(device, input, &room.queries)?;
+        let keys = Strided::dense(&room.keys, key);
+        let queries = Strided::dense(&room.queries, query);
+        let own = match &attention.own {
+            Own::None => None,
+            Own::Together => {
+                let all = Strided::dense(&room.queries, query + key + value);
+                let own = [all.from_column(query), all.from_column(query + key)];
+                return Ok((all, Some(own)));
+            }
+            Own::Apart(of_keys, None) => {
+                of_keys.multiply(device, input, &room.keys)?;
+                Some([keys.clone(), keys])
+            }
+            Own::Apart(of_keys, Some(of_values)) => {
+                of_keys.multiply(device, input, &room.keys)?;
+                of_values.multiply(device, input, &room.values)?;
+                Some([keys, Strided::dense(&room.values, value)])
+            }
+        };
+        Ok((queries, own))
     }
 
     /// Norms over all heads together, which `place` doesn't know.
@@ -265,20 +291,25 @@ impl<'a> Step<'a> {
     pub(super) fn feed(&self, dense: &Dense, out: &Buffer) -> Result<(), DeviceError> {
         let (device, room, input) = (self.device, self.room, self.normed());
         dense.up.multiply(device, input, &room.up)?;
-        let inner = match &dense.gate {
-            Some(gate) => {
+        let inner = match &dense.gates {
+            Gates::Apart(gate) => {
                 gate.multiply(device, input, &room.gate)?;
                 Inner::Gated(&room.gate, &room.up)
             }
-            None => Inner::Plain(&room.up),
+            Gates::Together => Inner::Fused(&room.up),
+            Gates::None => Inner::Plain(&room.up),
         };
         let shape = [self.shape[0], dense.size];
         let quants = self.inner_for(&dense.down, dense.size);
-        // In place: each number is read by the thread that writes it.
-        let up = Some(&room.up);
-        rows::activate(device, dense.activation, inner, up, quants.as_ref(), shape)?;
+        // In place where each number is read by the thread that writes it.
+        let activated = match dense.gates {
+            Gates::Together => &room.gate,
+            Gates::Apart(_) | Gates::None => &room.up,
+        };
+        let (kind, floats) = (dense.activation, Some(activated));
+        rows::activate(device, kind, inner, floats, quants.as_ref(), shape)?;
         let inner = Prepared {
-            floats: Some(&room.up),
+            floats: Some(activated),
             quants: quants.as_ref(),
             count: shape[0],
             columns: shape[1],

@@ -42,9 +42,9 @@ pub(super) struct Attention {
     pub(super) description: AttentionDescription,
     /// Which layer's pages it looks at, in the order of layers that have some.
     pub(super) pages: usize,
+    /// Queries; where `own` says so, keys and values too.
     pub(super) query: Linear,
-    /// `None` where another layer's are looked at.
-    pub(super) own: Option<Own>,
+    pub(super) own: Own,
     pub(super) output: Linear,
     /// Over each head.
     pub(super) query_norm: Option<Buffer>,
@@ -57,10 +57,13 @@ pub(super) struct Attention {
 
 /// What makes the keys and values that a layer keeps.
 #[derive(Debug)]
-pub(super) struct Own {
-    pub(super) key: Linear,
-    /// `None` where values are keys.
-    pub(super) value: Option<Linear>,
+pub(super) enum Own {
+    /// The matrix of the queries: a row has its queries, its keys, its values.
+    Together,
+    /// Matrices of their own; values may be keys.
+    Apart(Linear, Option<Linear>),
+    /// None: another layer's are looked at.
+    None,
 }
 
 /// A feed-forward part.
@@ -68,9 +71,20 @@ pub(super) struct Own {
 pub(super) struct Dense {
     pub(super) size: usize,
     pub(super) activation: Activation,
-    pub(super) gate: Option<Linear>,
+    pub(super) gates: Gates,
     pub(super) up: Linear,
     pub(super) down: Linear,
+}
+
+/// Where the gates of a feed-forward part come from.
+#[derive(Debug)]
+pub(super) enum Gates {
+    /// A matrix of their own.
+    Apart(Linear),
+    /// The first half of what `up` gives.
+    Together,
+    /// There are none.
+    None,
 }
 
 /// A layer.
@@ -187,9 +201,17 @@ fn refusal_of_layer(layer: &LayerDescription) -> Option<&'static str> {
 
 /// A matrix, or which type no kernel knows.
 pub(super) fn bring_matrix(device: &Device, matrix: &Matrix) -> Result<DeviceMatrix, Refused> {
-    let there = DeviceMatrix::upload(device, matrix)?;
+    bring_matrices(device, std::slice::from_ref(matrix))
+}
+
+/// Several of one type as one.
+pub(super) fn bring_matrices(
+    device: &Device,
+    matrices: &[Matrix],
+) -> Result<DeviceMatrix, Refused> {
+    let there = DeviceMatrix::upload_together(device, matrices)?;
     there.ok_or_else(|| {
-        let kind = matrix.tensor_type();
+        let kind = matrices[0].tensor_type();
         unknown(&format!("the type {kind}"))
     })
 }
@@ -208,6 +230,31 @@ impl Linear {
             bias: bring_floats(device, linear.bias.as_ref())?,
             factor: linear.scale.unwrap_or(1.0),
         })
+    }
+
+    /// Maps of the same rows as one, whose outputs follow one another, so that it takes one launch; `None` where their types,
+    /// factors or biases are of different kinds.
+    pub(super) fn bring_together(
+        device: &Device,
+        linears: &[&LinearOnProcessor],
+    ) -> Result<Option<Self>, Refused> {
+        let first = linears[0];
+        let alike = |one: &&LinearOnProcessor| {
+            one.matrix.tensor_type() == first.matrix.tensor_type()
+                && one.scale.unwrap_or(1.0).to_bits() == first.scale.unwrap_or(1.0).to_bits()
+                && one.bias.is_some() == first.bias.is_some()
+        };
+        if !linears.iter().all(alike) {
+            return Ok(None);
+        }
+        let matrices: Vec<_> = linears.iter().map(|one| one.matrix.clone()).collect();
+        let biases = linears.iter().filter_map(|one| one.bias.as_ref());
+        let bias: Vec<f32> = biases.flatten().copied().collect();
+        Ok(Some(Self {
+            matrix: bring_matrices(device, &matrices)?,
+            bias: bring_floats(device, Some(&bias).filter(|bias| !bias.is_empty()))?,
+            factor: first.scale.unwrap_or(1.0),
+        }))
     }
 
     /// `out`, `[rows, outputs]`.
@@ -267,14 +314,11 @@ impl Attention {
         let whole = |norm: &Option<NormWeights>| {
             Norm::bring_optional(device, norm.as_ref().filter(|_| is_whole))
         };
-        let own = attention
-            .key
-            .as_ref()
-            .map(|key| Own::bring(device, key, attention));
+        let (query, own) = Own::bring(device, attention)?;
         Ok(Self {
             pages,
-            query: Linear::bring(device, &attention.query)?,
-            own: own.transpose()?,
+            query,
+            own,
             output: Linear::bring(device, &attention.output)?,
             query_norm: head(&attention.query_norm)?,
             key_norm: head(&attention.key_norm)?,
@@ -302,30 +346,42 @@ impl Attention {
 }
 
 impl Own {
-    fn bring(
-        device: &Device,
-        key: &LinearOnProcessor,
-        attention: &AttentionOnProcessor,
-    ) -> Result<Self, Refused> {
-        let value = attention.value.as_ref();
-        Ok(Self {
-            key: Linear::bring(device, key)?,
-            value: value
-                .map(|value| Linear::bring(device, value))
-                .transpose()?,
-        })
+    /// Queries with it.
+    fn bring(device: &Device, attention: &AttentionOnProcessor) -> Result<(Linear, Self), Refused> {
+        let (query, value) = (&attention.query, attention.value.as_ref());
+        let Some(key) = &attention.key else {
+            return Ok((Linear::bring(device, query)?, Self::None));
+        };
+        // Norms over all heads want the queries of all rows one behind the other.
+        let is_whole = attention.description.qk_norm == QkNorm::Whole;
+        if let Some(value) = value.filter(|_| !is_whole)
+            && let Some(all) = Linear::bring_together(device, &[query, key, value])?
+        {
+            return Ok((all, Self::Together));
+        }
+        let value = value.map(|value| Linear::bring(device, value));
+        let own = Self::Apart(Linear::bring(device, key)?, value.transpose()?);
+        Ok((Linear::bring(device, query)?, own))
     }
 }
 
 impl Dense {
     pub(super) fn bring(device: &Device, dense: &DenseWeights) -> Result<Self, Refused> {
         let gate = dense.gate.as_ref();
-        let gate = gate.map(|gate| Linear::bring(device, gate)).transpose()?;
+        let together = gate.map(|gate| Linear::bring_together(device, &[gate, &dense.up]));
+        let (gates, up) = match (gate, together.transpose()?.flatten()) {
+            (_, Some(both)) => (Gates::Together, both),
+            (Some(gate), None) => {
+                let gate = Linear::bring(device, gate)?;
+                (Gates::Apart(gate), Linear::bring(device, &dense.up)?)
+            }
+            (None, None) => (Gates::None, Linear::bring(device, &dense.up)?),
+        };
         Ok(Self {
             size: dense.size,
             activation: dense.activation,
-            gate,
-            up: Linear::bring(device, &dense.up)?,
+            gates,
+            up,
             down: Linear::bring(device, &dense.down)?,
         })
     }

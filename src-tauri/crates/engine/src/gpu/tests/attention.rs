@@ -1,7 +1,10 @@
 //! Keys and values into their pages, and the softmax over them, against the CPU's kernels on the same numbers.
 
-use super::super::attention::{Attending, Found, LayerPages, Placing, Rows, attend, place};
+use super::super::attention::{
+    Attending, Found, LayerPages, Placing, Rows, Strided, attend, place,
+};
 use super::super::device::Device;
+use super::super::rows::Quants;
 use super::{in_each_order, noise};
 use crate::cpu::{self, AttentionSpec, Pool, Sequence};
 use crate::decoder::description::RopeStyle;
@@ -143,7 +146,6 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
         let poison = vec![255; buffer.bytes()];
         device.write(buffer, 0, &poison).expect("written");
     }
-    let queries = device.upload(&case.queries()).expect("room");
     let unused = device.upload(&case.queries()).expect("room");
     let names: Vec<u32> = (0..case.before.len())
         .flat_map(|sequence| (0..case.table()).map(move |at| (sequence, at)))
@@ -167,9 +169,13 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
             let keys = Case::kept(sequence, position, spec.kv_heads * spec.key_dim, 1);
             let values = Case::kept(sequence, position, spec.kv_heads * spec.value_dim, 500_000);
             let [keys, values] = [keys, values].map(|one| device.upload(&one).expect("room"));
-            let own = Some([&keys, &values]);
+            let own = [
+                Strided::dense(&keys, spec.kv_heads * spec.key_dim),
+                Strided::dense(&values, spec.kv_heads * spec.value_dim),
+            ];
+            let unused = Strided::dense(&unused, spec.heads * spec.key_dim);
             let heads = spec.heads;
-            place(device, &pages, heads, &PLAIN, &rows, &unused, own).expect("placed");
+            place(device, &pages, heads, &PLAIN, &rows, &unused, Some(&own)).expect("placed");
         }
     }
     let rows = case.rows();
@@ -194,7 +200,27 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
         sinks: sinks.as_ref(),
         pages: &pages,
     };
-    attend(device, attending, &rows, &queries, &room, &out).expect("computed");
+    // With something beside each row.
+    let width = spec.heads * spec.key_dim;
+    let beside = noise(rows.count * (width + 12), 5);
+    let mut beside: Vec<f32> = beside;
+    for (row, queries) in beside
+        .chunks_exact_mut(width + 12)
+        .zip(case.queries().chunks_exact(width))
+    {
+        row[8..8 + width].copy_from_slice(queries);
+    }
+    let queries = Strided {
+        buffer: device.upload(&beside).expect("room"),
+        stride: width + 12,
+    };
+    let queries = queries.from_column(8);
+    let quants = Quants::room(device, rows.count, spec.heads * spec.value_dim).expect("room");
+    let wanted = spec.value_dim.is_multiple_of(32).then_some(&quants);
+    attend(device, attending, &rows, &queries, &room, &out, wanted).expect("computed");
+    if wanted.is_some() {
+        super::rows::check_quants_of(device, &out, &quants);
+    }
     device.floats(&out).expect("read")
 }
 
@@ -348,8 +374,8 @@ fn queries_are_normed_and_turned_as_by_the_cpu() {
                 heads,
                 &placing,
                 &at,
-                &queries,
-                Some([&keys, &keys]),
+                &Strided::dense(&queries, heads * dim),
+                Some(&[Strided::dense(&keys, dim), Strided::dense(&keys, dim)]),
             )
             .expect("placed");
             device.floats(&queries).expect("read")

@@ -1,5 +1,6 @@
 //! The norm, with what stands before and behind it.
 
+use super::super::device::Buffer;
 use super::super::rows::{Given, Inner, Norm, Quants, activate, add_norm};
 use super::{Device, in_each_order, noise};
 use crate::decoder::description::Activation;
@@ -153,6 +154,17 @@ fn gates_lie_beside_or_before_what_they_gate_or_are_it() {
             .expect("read");
         check_quants(&found, &numbers, &scales);
     }
+}
+
+/// The same of rows that lie on the device.
+pub(super) fn check_quants_of(device: &Device, floats: &Buffer, quants: &Quants) {
+    let floats = device.floats(floats).expect("read");
+    let scales = device.floats(quants.scales()).expect("read");
+    let mut numbers = vec![0; floats.len()];
+    device
+        .read(quants.numbers(), 0, &mut numbers)
+        .expect("read");
+    check_quants(&floats, &numbers, &scales);
 }
 
 /// Each number is the nearest to its quant, and the sums are those of the quants.
