@@ -16,8 +16,10 @@ const SPLIT_PAGES: usize = 8;
 const LOOK_THREADS: u32 = 128;
 const JOIN_THREADS: u32 = 256;
 const LANES: usize = 32;
-/// Up to so many rows each looks by itself, many blocks at one's past; more go through the tensor cores (`kernels/flash.cu`).
+/// Up to so many rows, or so many of a sequence on the average, each looks by itself, many blocks at one's past; more go through
+/// the tensor cores (`kernels/flash.cu`).
 const FEW_ROWS: usize = 8;
+const FEW_ROWS_OF_SEQUENCE: usize = 4;
 /// Queries of a block there, and its threads.
 const FLASH_QUERIES: usize = 64;
 const FLASH_THREADS: u32 = 128;
@@ -109,6 +111,8 @@ impl LayerPages {
 pub struct Rows<'a> {
     /// How many.
     pub count: usize,
+    /// Of how many sequences: few rows of each see different pasts, many of one see much the same.
+    pub of_sequences: usize,
     /// Each row's position in its sequence: `[rows]`.
     pub positions: &'a Buffer,
     /// Where it is kept: page · 32 + position in the page, `[rows]`.
@@ -264,11 +268,11 @@ impl Found {
         device: &Device,
         spec: &AttentionSpec,
         kind: KvType,
-        rows: usize,
+        (rows, of_sequences): (usize, usize),
         pages: usize,
     ) -> Result<Self, DeviceError> {
         let splits = pages.div_ceil(SPLIT_PAGES).max(1);
-        let rows = match flash_dim(spec, kind, rows) {
+        let rows = match flash_dim(spec, kind, (rows, of_sequences)) {
             Some(_) => 0,
             None => rows,
         };
@@ -287,12 +291,17 @@ impl Found {
 }
 
 /// The size of heads that the tensor cores attend with, if they do.
-fn flash_dim(spec: &AttentionSpec, kind: KvType, rows: usize) -> Option<usize> {
+fn flash_dim(
+    spec: &AttentionSpec,
+    kind: KvType,
+    (rows, of_sequences): (usize, usize),
+) -> Option<usize> {
+    let many = rows > FEW_ROWS && rows > FEW_ROWS_OF_SEQUENCE * of_sequences;
     let dim = spec.key_dim.max(spec.value_dim);
     let is_known = spec.heads / spec.kv_heads <= FLASH_QUERIES
         && spec.key_dim.is_multiple_of(2)
         && kind != KvType::F32;
-    let fits = |of: &usize| *of >= dim && is_known && rows > FEW_ROWS;
+    let fits = |of: &usize| *of >= dim && is_known && many;
     FLASH_DIMS.into_iter().find(fits)
 }
 
@@ -331,7 +340,7 @@ pub fn attend(
     assert!(queries.holds(rows.count, spec.heads * spec.key_dim));
     assert!(holds(out, spec.heads * spec.value_dim));
     assert!(!spec.values_in_keys && spec.key_dim == pages.sizes.key_dim);
-    if let Some(dim) = flash_dim(spec, pages.kind, rows.count) {
+    if let Some(dim) = flash_dim(spec, pages.kind, (rows.count, rows.of_sequences)) {
         let attending = Attending { spec, sinks, pages };
         flash(device, attending, dim, rows, queries, out)?;
         return quants.map_or(Ok(()), |quants| quantize(device, out, quants, whole));

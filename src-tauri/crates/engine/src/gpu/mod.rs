@@ -6,8 +6,8 @@
 //!
 //! Without a GPU the same kernels run on the processor, thread by thread, on a strict machine (`tests/support/on-host`): that
 //! is what the tests here do. Invariant: what a row gets does not depend on what the rows beside it are. It is weaker than the
-//! CPU's: few rows and many have kernels of their own, which sum in other orders, so that a row's last bits may tell how many
-//! there were.
+//! CPU's: few rows and many have kernels of their own. Matrices sum in another order there, attention rounds to half precision what
+//! it multiplies, so that a row's result tells a little of how many there were.
 
 pub mod attention;
 pub mod decoder;

@@ -2,8 +2,8 @@
 //!
 //! It is made of the same weights and the same description, and refuses in words what no kernel knows yet, so that the
 //! processor can take it. `weights.rs` brings weights there, `room.rs` is the buffers of a step, `step.rs` the step.
-//! Invariant: what a sequence gets does not depend on what else is in the step, but for the last bits, which may tell whether
-//! there were many rows (`gpu/mod.rs`).
+//! Invariant: what a sequence gets does not depend on what else is in the step, but a little on how many rows there are
+//! (`gpu/mod.rs`).
 
 mod mixture;
 mod places;

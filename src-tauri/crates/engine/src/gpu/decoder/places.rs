@@ -14,6 +14,8 @@ use crate::kv::PAGE_TOKENS;
 pub(super) struct Key {
     /// Rows.
     pub(super) rows: usize,
+    /// Of how many sequences.
+    pub(super) of_sequences: usize,
     /// Rows whose logits are wanted.
     pub(super) wanted: usize,
     /// Names in a row of the table of pages: a power of two, so that it is rarely another.
@@ -28,6 +30,7 @@ impl Key {
         let pages = chunks.iter().map(|chunk| chunk.pages.len()).max();
         Self {
             rows: chunks.iter().map(|chunk| chunk.tokens.len()).sum(),
+            of_sequences: chunks.len(),
             wanted,
             table: pages.unwrap_or(0).next_power_of_two().max(LEAST_TABLE),
         }
@@ -100,6 +103,7 @@ impl Places {
     pub(super) fn rows(&self) -> Rows<'_> {
         Rows {
             count: self.key.rows,
+            of_sequences: self.key.of_sequences,
             positions: &self.positions,
             slots: &self.slots,
             sequences: &self.sequences,

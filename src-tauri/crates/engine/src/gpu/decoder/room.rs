@@ -106,7 +106,13 @@ impl Plan {
             let spec = attention.spec();
             let shape = [spec.heads, spec.value_dim];
             if found.iter().all(|(known, _)| *known != shape) {
-                let room = Found::room(device, &spec, decoder.kind, key.rows, key.table)?;
+                let room = Found::room(
+                    device,
+                    &spec,
+                    decoder.kind,
+                    (key.rows, key.of_sequences),
+                    key.table,
+                )?;
                 found.push((shape, room));
             }
         }

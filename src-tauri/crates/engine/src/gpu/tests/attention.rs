@@ -160,6 +160,7 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
             let slots = device.upload(&[slot]).expect("room");
             let rows = Rows {
                 count: 1,
+                of_sequences: 1,
                 positions: &slots,
                 slots: &slots,
                 sequences: &slots,
@@ -184,13 +185,21 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
     let positions = device.upload(&positions).expect("room");
     let rows = Rows {
         count: rows,
+        of_sequences: case.before.len(),
         positions: &positions,
         slots: &positions,
         sequences: &device.upload(&sequences).expect("room"),
         pages: &names,
         table: case.table(),
     };
-    let room = Found::room(device, spec, case.kind, rows.count, rows.table).expect("room");
+    let room = Found::room(
+        device,
+        spec,
+        case.kind,
+        (rows.count, rows.of_sequences),
+        rows.table,
+    )
+    .expect("room");
     let sinks = spec.sinks.map(|sinks| device.upload(sinks).expect("room"));
     let out = device
         .zeroed(rows.count * spec.heads * spec.value_dim * 4)
@@ -270,6 +279,9 @@ fn many_rows_see_what_few_see() {
     let mut other = many(2, 1, 96, KvType::F16, &[20], 10);
     other.spec.value_dim = 64;
     check_within(&other, HALF_TOLERANCE);
+    // A row of each of many sequences is no prompt: it stays exact.
+    let befores: Vec<usize> = (0..9).map(|at| 5 * at).collect();
+    check(&case(4, 2, 64, KvType::F16, &befores));
     // With floats each row looks by itself.
     check(&many(4, 2, 64, KvType::F32, &[40], 12));
 }
@@ -352,6 +364,7 @@ fn queries_are_normed_and_turned_as_by_the_cpu() {
             let slots = device.upload(&[0_u32, 1]).expect("room");
             let at = Rows {
                 count: rows,
+                of_sequences: 1,
                 positions: &slots,
                 slots: &slots,
                 sequences: &slots,
