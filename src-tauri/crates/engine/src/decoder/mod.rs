@@ -145,6 +145,12 @@ impl Decoder {
         self.pulse = pulse;
     }
 
+    /// Its weights.
+    #[cfg(test)]
+    pub(crate) fn weights(&self) -> &ModelWeights {
+        &self.weights
+    }
+
     /// What it computes.
     pub fn description(&self) -> &Description {
         &self.description

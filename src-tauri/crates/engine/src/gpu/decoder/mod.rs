@@ -1,12 +1,13 @@
 //! The decoder on the device: what [`crate::decoder`] computes, by the kernels of this folder.
 //!
 //! It is made of the same weights and the same description, and refuses in words what no kernel knows yet, so that the
-//! processor can take it. `weights.rs` brings weights there, `room.rs` is the buffers of a step, `step.rs` the step.
+//! processor can take it. `refusal.rs` says what is not known, `weights.rs` brings weights there, `room.rs` is the buffers of a step, `step.rs` the step.
 //! Invariant: what a sequence gets does not depend on what else is in the step, but a little on how many rows there are
 //! (`gpu/mod.rs`).
 
 mod mixture;
 mod places;
+mod refusal;
 mod room;
 mod step;
 mod weights;
@@ -66,7 +67,7 @@ impl Decoder {
         (kind, page_count): (KvType, usize),
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self, Refused> {
-        weights::check(device, parts, (kind, page_count))?;
+        refusal::check(device, parts, (kind, page_count))?;
         let description = parts.description();
         let shape = description.page_shape(kind);
         let pages = shape.layers.iter();

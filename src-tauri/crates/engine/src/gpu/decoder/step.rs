@@ -258,6 +258,12 @@ impl<'a> Step<'a> {
                 let own = [all.from_column(query), all.from_column(query + key)];
                 return Ok((all, Some(own)));
             }
+            Own::Values(of_values) => {
+                of_values.multiply(device, input, &room.values)?;
+                let both = Strided::dense(&room.queries, query + key);
+                let own = [both.from_column(query), Strided::dense(&room.values, value)];
+                return Ok((both, Some(own)));
+            }
             Own::Apart(of_keys, None) => {
                 of_keys.multiply(device, input, &room.keys)?;
                 Some([keys.clone(), keys])
@@ -399,3 +405,6 @@ fn wanted_rows(chunks: &[Chunk]) -> Vec<usize> {
     }
     rows
 }
+
+#[cfg(test)]
+mod tests;

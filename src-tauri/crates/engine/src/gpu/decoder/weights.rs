@@ -1,24 +1,20 @@
-//! Weights on their way to the device, and what no kernel knows yet.
+//! Weights on their way to the device.
 
 use super::Refused;
 use super::mixture::Mixture;
+use super::refusal::unknown;
 use crate::cpu::AttentionSpec;
-use crate::decoder::description::{
-    Activation, AttentionDescription, Description, FeedForward as FeedForwardDescription,
-    LayerDescription, MixerDescription, NormKind, QkNorm,
-};
+use crate::decoder::description::{Activation, AttentionDescription, QkNorm};
 use crate::decoder::feed_forward::DenseWeights;
 use crate::decoder::layer::{FeedForwardWeights, Layer as OnProcessor, Mixer};
 use crate::decoder::mixers::attention::Attention as AttentionOnProcessor;
 use crate::decoder::model::{Frame as FrameOnProcessor, Place};
 use crate::decoder::norm::NormWeights;
-use crate::decoder::parts::Parts;
 use crate::decoder::rope::Rope;
 use crate::decoder::source::Linear as LinearOnProcessor;
 use crate::gpu::device::{Buffer, Device, DeviceError};
-use crate::gpu::matrix::{DeviceMatrix, device_bytes};
+use crate::gpu::matrix::DeviceMatrix;
 use crate::gpu::rows::{self, Prepared};
-use crate::kv::KvType;
 use crate::weights::Matrix;
 
 /// A matrix with its bias and factor.
@@ -60,6 +56,8 @@ pub(super) struct Attention {
 pub(super) enum Own {
     /// The matrix of the queries: a row has its queries, its keys, its values.
     Together,
+    /// The same without values, which often have more bits than the others.
+    Values(Linear),
     /// Matrices of their own; values may be keys.
     Apart(Linear, Option<Linear>),
     /// None: another layer's are looked at.
@@ -127,76 +125,6 @@ impl Frame {
             places: frame.places,
         })
     }
-}
-
-/// Whether all of it is known and has room, as far as can be told before it is read.
-pub(super) fn check(
-    device: &Device,
-    parts: &Parts,
-    (kind, pages): (KvType, usize),
-) -> Result<(), Refused> {
-    let description = parts.description();
-    if let Some(reason) = refusal(description) {
-        return Err(Refused::Unsupported(reason));
-    }
-    let mut bytes = description.page_shape(kind).page_bytes() as u64 * pages as u64;
-    for (tensor_type, rows, columns) in parts.matrices() {
-        let there = device_bytes(tensor_type, rows, columns);
-        bytes += there.ok_or_else(|| unknown(&format!("the type {tensor_type}")))? as u64;
-    }
-    match device.free_bytes()? {
-        Some(free) if free < bytes => Err(DeviceError::NoRoom { bytes, free }.into()),
-        _ => Ok(()),
-    }
-}
-
-/// What of a model no kernel knows yet, in words.
-fn refusal(description: &Description) -> Option<String> {
-    let reason = description.layers.iter().find_map(refusal_of_layer);
-    let others = [
-        (
-            description.per_layer_embedding.is_some(),
-            "a second embedding",
-        ),
-        (
-            description.output_norm.kind != NormKind::Rms,
-            "a layer norm",
-        ),
-    ];
-    let reason = reason.or(first(&others));
-    reason.map(|what| unknown(what).to_string())
-}
-
-fn first(reasons: &[(bool, &'static str)]) -> Option<&'static str> {
-    reasons
-        .iter()
-        .find(|(is_so, _)| *is_so)
-        .map(|(_, what)| *what)
-}
-
-fn refusal_of_layer(layer: &LayerDescription) -> Option<&'static str> {
-    let norms = [
-        &layer.mixer_norm,
-        &layer.feed_forward_norm,
-        &layer.mixer_post_norm,
-        &layer.feed_forward_post_norm,
-    ];
-    let mut norms = norms.iter().copied().flatten();
-    let (other, gated) = match &layer.mixer {
-        MixerDescription::Attention(attention) => (false, attention.output_gate),
-        MixerDescription::None => (false, false),
-        _ => (true, false),
-    };
-    let mixture = match &layer.feed_forward {
-        FeedForwardDescription::Mixture(mixture) => super::mixture::refusal(mixture),
-        _ => None,
-    };
-    let reason = first(&[
-        (other, "layers other than attention"),
-        (norms.any(|norm| norm.kind != NormKind::Rms), "a layer norm"),
-        (gated, "gated attention"),
-    ]);
-    reason.or(mixture)
 }
 
 /// A matrix, or which type no kernel knows.
@@ -359,6 +287,11 @@ impl Own {
         {
             return Ok((all, Self::Together));
         }
+        if let Some(value) = value.filter(|_| !is_whole)
+            && let Some(both) = Linear::bring_together(device, &[query, key])?
+        {
+            return Ok((both, Self::Values(Linear::bring(device, value)?)));
+        }
         let value = value.map(|value| Linear::bring(device, value));
         let own = Self::Apart(Linear::bring(device, key)?, value.transpose()?);
         Ok((Linear::bring(device, query)?, own))
@@ -427,8 +360,4 @@ impl FeedForward {
             FeedForwardWeights::None => Self::None,
         })
     }
-}
-
-fn unknown(what: &str) -> Refused {
-    Refused::Unsupported(format!("the GPU's kernels don't know {what} yet"))
 }

@@ -5,7 +5,7 @@ use super::super::device::Device;
 use crate::decoder::parts::Parts;
 use crate::decoder::tests::conformance::{Fixture, difference, fixtures, likeliest};
 use crate::decoder::{Chunk, Decoder as OnProcessor, LoadOptions, LogitsWanted};
-use crate::files::Checkpoint;
+use crate::files::{Checkpoint, TensorType};
 use crate::kv::{KvType, PAGE_TOKENS, PageId, PageStore};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -141,6 +141,37 @@ fn the_known_families_go_on_with_the_same_tokens() {
             assert_eq!(next, *expected, "{}", fixture.name);
             start += tokens.len();
             tokens = vec![next];
+        }
+    }
+}
+
+/// Quantized matrices go through kernels of their own, those of experts sorted by expert where a prompt is long enough.
+#[test]
+fn quantized_models_give_what_the_processor_gives() {
+    let quantized = ["gpt-oss", "llama", "qwen3moe"];
+    for fixture in fixtures()
+        .into_iter()
+        .filter(|one| quantized.contains(&&*one.name))
+    {
+        let never = AtomicBool::new(false);
+        let options = LoadOptions {
+            quantize: Some(TensorType::Q8_0),
+            ..options(64, &never)
+        };
+        let mut here =
+            OnProcessor::load(&fixture.checkpoint, &options, &mut |_| ()).expect("loaded");
+        let parts = Parts::prove(&fixture.checkpoint, &options).expect("proven");
+        let room = (KvType::F32, 2);
+        let device = Device::on_host(5);
+        let mut there = Decoder::bring(&device, &parts, room, &mut |_| ()).expect("brought");
+        let mut store = PageStore::new(here.page_shape(KvType::F32));
+        let pages = [store.grow(), store.grow()];
+        let tokens: Vec<u32> = (0..40).map(|at| at * 7 % 61).collect();
+        for (tokens, start) in [(&tokens[..], 0), (&[3], 40)] {
+            let mut step = [chunk(tokens, start, &pages, LogitsWanted::Last)];
+            let expected = here.step(&mut store, &mut step).expect("a step").to_vec();
+            let apart = divergence(&expected, &there.step(&[], &step).expect("a step"));
+            assert!(apart < 1e-3, "{}, {start}: {apart:e}", fixture.name);
         }
     }
 }
