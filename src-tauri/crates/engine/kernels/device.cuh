@@ -56,6 +56,17 @@ DEVICE void mma_f16(float (&sums)[4], const uint32_t (&a)[4], const uint32_t (&b
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// The same of floats, of which the first 10 bits behind the point are looked at: 16 rows times 8 columns times 8 tokens. Lane
+// `4q + i` hands in, of column `i`: rows `q` and `q + 8` as `a[0]`, `a[1]`, token `q` as `b[0]`; and 4 columns further on `a[2]`,
+// `a[3]`, `b[1]`. Source: "Matrix fragments for mma.m16n8k8", of .tf32.
+DEVICE void mma_tf32(float (&sums)[4], const float (&a)[4], const float (&b)[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+        : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])), "r"(__float_as_uint(a[3])),
+          "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
+}
+
 // IEEE half precision, as bits.
 DEVICE float from_half(uint16_t bits) {
     float value;
@@ -68,6 +79,7 @@ DEVICE uint16_t to_half(float value) {
     return bits;
 }
 DEVICE float bits_to_float(uint32_t bits) { return __uint_as_float(bits); }
+DEVICE uint32_t float_to_bits(float value) { return __float_as_uint(value); }
 DEVICE float round_even(float value) { return rintf(value); }
 
 // 4, 8 or 16 bytes at once from memory that no kernel of this launch writes; the address must be a multiple of their number.

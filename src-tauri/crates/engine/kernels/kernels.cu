@@ -3,6 +3,7 @@
 #include "norm.cu"
 #include "matvec.cu"
 #include "tiles.cu"
+#include "tiles_floats.cu"
 #include "attention.cu"
 #include "flash.cu"
 #include "routing.cu"

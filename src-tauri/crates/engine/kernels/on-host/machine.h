@@ -101,6 +101,31 @@ inline float bits_to_float(uint32_t bits) {
     std::memcpy(&value, &bits, sizeof value);
     return value;
 }
+inline uint32_t float_to_bits(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+// Only the first bits of what is handed in count.
+inline void mma_tf32(float (&sums)[4], const float (&a)[4], const float (&b)[2]) {
+    uint64_t values[3];
+    std::memcpy(values, a, 16);
+    std::memcpy(values + 2, b, 8);
+    on_host::hand_in(values);
+    const int quad = this_lane() / 4, in_quad = this_lane() % 4;
+    const auto first = [](uint64_t both, int which) {
+        return bits_to_float(static_cast<uint32_t>(both >> which * 32) & 0xffffe000u);
+    };
+    for (int at = 0; at < 4; ++at) {
+        const int row = quad + at / 2 * 8, token = in_quad * 2 + at % 2;
+        for (int column = 0; column < 8; ++column) {
+            const int of_a = column / 4 * 2 + row / 8;
+            const uint64_t both_a = on_host::handed_in(row % 8 * 4 + column % 4, of_a / 2);
+            const uint64_t both_b = on_host::handed_in(token * 4 + column % 4, 2);
+            sums[at] += first(both_a, of_a % 2) * first(both_b, column / 4);
+        }
+    }
+}
 inline float round_even(float value) { return nearbyintf(value); }
 float from_half(uint16_t bits);
 uint16_t to_half(float value);

@@ -20,6 +20,10 @@ const TILE_ROWS: usize = 128;
 pub(super) const TILE_TOKENS: usize = 64;
 const TILE_THREADS: u32 = 256;
 const TILE_BYTES: usize = (TILE_ROWS + TILE_TOKENS) * (36 + 16) * 4;
+/// The same of matrices of floats (`kernels/tiles_floats.cu`).
+const FLOAT_TILE_ROWS: usize = 64;
+const FLOAT_TILE_THREADS: u32 = 128;
+const FLOAT_TILE_BYTES: usize = (FLOAT_TILE_ROWS + TILE_TOKENS) * 36 * 4;
 /// Threads of kernels that have one for each group.
 const GROUP_THREADS: u32 = 256;
 
@@ -271,7 +275,7 @@ impl DeviceMatrix {
         assert!(input.columns == self.columns && out.bytes() >= input.count * self.rows * 4);
         assert!(bias.is_none_or(|bias| bias.bytes() >= self.rows * 4));
         let what = (self.rows, factor, bias, out);
-        if is_quantized(self.kind) && input.count > FEW_TOKENS {
+        if input.count > FEW_TOKENS {
             return self.launch_tiles(device, input, what, None);
         }
         let mut done = 0;
@@ -321,7 +325,7 @@ impl DeviceMatrix {
             bundles: chosen.choices,
         };
         let what = (chosen.rows, 1.0, bias, out);
-        if is_quantized(self.kind) && chosen.sorted.is_some() {
+        if chosen.sorted.is_some() {
             return self.launch_tiles(device, input, what, Some(chosen));
         }
         self.launch(device, input, rows, what, Some(chosen))
@@ -347,13 +351,18 @@ impl DeviceMatrix {
             }
             _ => input.count.div_ceil(TILE_TOKENS),
         };
+        let (rows_of_tile, block, shared_bytes) = if is_quantized(self.kind) {
+            (TILE_ROWS, TILE_THREADS, TILE_BYTES)
+        } else {
+            (FLOAT_TILE_ROWS, FLOAT_TILE_THREADS, FLOAT_TILE_BYTES)
+        };
         let shape = Shape {
-            grid: [small(rows.div_ceil(TILE_ROWS)), small(tiles), 1],
-            block: TILE_THREADS,
-            shared_bytes: TILE_BYTES,
+            grid: [small(rows.div_ceil(rows_of_tile)), small(tiles), 1],
+            block,
+            shared_bytes,
         };
         let mut arguments = self.as_arguments();
-        arguments.extend(input.as_arguments(true));
+        arguments.extend(input.as_arguments(is_quantized(self.kind)));
         arguments.extend([
             Argument::Buffer(out),
             Argument::optional(bias),

@@ -6,6 +6,8 @@ use super::super::mixture::sort_choices;
 use super::super::rows::{Prepared, Quants};
 use super::{in_each_order, kinds, matrix, noise};
 use crate::files::TensorType;
+use crate::files::dequant::dequantize_row;
+use crate::weights::{AlignedBytes, Matrix};
 
 fn there(
     device: &Device,
@@ -251,5 +253,57 @@ fn check_experts(kind: TensorType, choices: &[u32], is_sorted: bool) {
             let what = format!("{kind}, choice {choice}, sorted: {is_sorted}");
             assert_near(found[choice * rows + row], expected, &what);
         }
+    }
+}
+
+/// A matrix of floats of this type, and its numbers.
+fn floats(kind: TensorType, rows: usize, columns: usize) -> (Matrix, Vec<f32>) {
+    let length = kind.row_bytes(columns).expect("floats") * rows;
+    let mut bytes = AlignedBytes::zeroed(length);
+    let size = kind.block_bytes();
+    for (to, value) in bytes.chunks_exact_mut(size).zip(noise(rows * columns, 12)) {
+        match kind {
+            TensorType::F16 => to.copy_from_slice(&half::f16::from_f32(value).to_le_bytes()),
+            // BF16 is the upper half of F32.
+            _ => to.copy_from_slice(&value.to_le_bytes()[4 - size..]),
+        }
+    }
+    let mut numbers = vec![0.0; rows * columns];
+    dequantize_row(kind, &bytes, &mut numbers).expect("a known type");
+    (Matrix::new(bytes, rows, columns, kind), numbers)
+}
+
+#[test]
+fn products_of_floats_are_nearly_exact_for_few_tokens_and_many() {
+    let device = Device::on_host(5);
+    // More rows than a tile, and columns that fill no step.
+    let (rows, columns) = (70, 76);
+    let values = noise(65 * columns, 13);
+    let there = device.upload(&values).expect("room");
+    for kind in [TensorType::F32, TensorType::F16, TensorType::BF16] {
+        let (matrix, numbers) = floats(kind, rows, columns);
+        let matrix = DeviceMatrix::upload(&device, &matrix).expect("room");
+        let matrix = matrix.expect("a known type");
+        let products = |count: usize| {
+            let input = Prepared {
+                floats: Some(&there),
+                quants: None,
+                count,
+                columns,
+            };
+            let out = device.zeroed(count * rows * 4).expect("room");
+            matrix
+                .multiply(&device, input, 1.0, None, &out)
+                .expect("computed");
+            device.floats(&out).expect("read")
+        };
+        for count in [3, 9, 65] {
+            for (at, found) in products(count).iter().enumerate() {
+                let x = &values[at / rows * columns..][..columns];
+                let expected = dot(&numbers[at % rows * columns..][..columns], x);
+                assert_near(*found, expected, &format!("{kind}, {count} tokens, {at}"));
+            }
+        }
+        assert_eq!(products(9), products(65)[..9 * rows], "{kind}");
     }
 }
