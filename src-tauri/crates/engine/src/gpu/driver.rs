@@ -3,10 +3,13 @@
 //! No library of CUDA's is linked and none is needed but the driver's own (`libcuda.so.1`), so the worker starts everywhere and
 //! says in words why it can't compute. The driver's calls are cudarc's. Invariant: everything is queued on one stream.
 
+mod pinned;
+
 use super::device::{DeviceError, Shape};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUresult};
 use engine_api::{CUDA_NEEDED, OLDEST_CAPABILITY};
+use pinned::Pinned;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,6 +76,8 @@ pub(super) struct Driver {
     stream: sys::CUstream,
     module: sys::CUmodule,
     kernels: Mutex<HashMap<String, Kernel>>,
+    /// Where what is read lands first.
+    landing: Mutex<Option<Pinned>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -147,6 +152,7 @@ impl Driver {
                 stream: result::stream::create(kind).map_err(fail)?,
                 module: result::module::load_data(KERNELS.0.as_ptr().cast()).map_err(fail)?,
                 kernels: Mutex::default(),
+                landing: Mutex::default(),
             }))
         }
     }
@@ -216,12 +222,28 @@ impl Driver {
         bytes: &mut [u8],
     ) -> Result<(), DeviceError> {
         self.bind()?;
-        // SAFETY: the caller has proven that there are as many; they are borrowed until the stream is idle.
-        unsafe {
-            result::memcpy_dtoh_async(bytes, from.address + offset as u64, self.stream)
-                .map_err(fault)?;
-            result::stream::synchronize(self.stream).map_err(fault)
+        let mut landing = self.landing.lock().unwrap_or_else(PoisonError::into_inner);
+        if landing
+            .as_ref()
+            .is_none_or(|landing| landing.bytes() < bytes.len())
+        {
+            *landing = None;
+            *landing = Some(Pinned::room(bytes.len().next_power_of_two())?);
         }
+        let Some(landing) = landing.as_mut() else {
+            return Err(DeviceError::Failed("no memory to read into".into()));
+        };
+        let landed = landing.first(bytes.len());
+        // SAFETY: the caller has proven that there are as many on the device; they are borrowed until the stream is idle.
+        unsafe {
+            result::memcpy_dtoh_async(landed, from.address + offset as u64, self.stream)
+                .map_err(fault)?;
+            result::stream::synchronize(self.stream).map_err(fault)?;
+        }
+        bytes.copy_from_slice(landed);
+        // Nothing of anybody's words stays behind in it.
+        crate::wipe::wipe(landed);
+        Ok(())
     }
 
     /// Copies within an allocation.
@@ -381,6 +403,10 @@ impl Drop for Driver {
         unsafe {
             let _ = result::ctx::set_current(self.context);
             let _ = result::stream::synchronize(self.stream);
+            *self
+                .landing
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner) = None;
             let _ = result::module::unload(self.module);
             let _ = result::stream::destroy(self.stream);
         }
