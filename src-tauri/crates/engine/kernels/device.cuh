@@ -2,8 +2,8 @@
 // instructions without a name in C++. nvcc takes it for GPUs; any other C++ compiler takes `on-host/machine.h`, which runs
 // the same kernels on the CPU, thread by thread, and stops at what a GPU would do wrong in silence.
 //
-// Invariant: kernels use no other intrinsic, no library, no static shared memory and no atomic addition of floats, so that
-// what they give is the same at each run, to the bit.
+// Invariant: kernels use no other intrinsic, no library, no static shared memory and no atomic addition but of ones to whole
+// numbers, so that what they give is the same at each run, to the bit.
 #pragma once
 #include <stdint.h>
 
@@ -67,6 +67,9 @@ DEVICE void mma_tf32(float (&sums)[4], const float (&a)[4], const float (&b)[2])
           "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
 }
 
+// Adds one to a number of shared memory, whoever else does; what it was. In which order, nobody knows.
+DEVICE uint32_t count_up(uint32_t* number) { return atomicAdd(number, 1u); }
+
 // IEEE half precision, as bits.
 DEVICE float from_half(uint16_t bits) {
     float value;
@@ -123,4 +126,11 @@ DEVICE float block_sum(float value, float* room) {
     block_barrier();
     const int warps = static_cast<int>(blockDim.x) / LANES;
     return warp_sum(lane() < warps ? room[lane()] : 0.0f);
+}
+DEVICE float block_max(float value, float* room) {
+    value = warp_max(value);
+    if (lane() == 0) room[warp()] = value;
+    block_barrier();
+    const int warps = static_cast<int>(blockDim.x) / LANES;
+    return warp_max(lane() < warps ? room[lane()] : -INFINITY);
 }

@@ -7,3 +7,4 @@
 #include "attention.cu"
 #include "flash.cu"
 #include "routing.cu"
+#include "shortlist.cu"

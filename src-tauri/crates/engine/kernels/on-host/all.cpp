@@ -31,3 +31,4 @@ KNOWN(route);
 KNOWN(sort_choices);
 KNOWN(gate_rows);
 KNOWN(mix_experts);
+KNOWN(shortlist);

@@ -90,6 +90,7 @@ inline void mma_s8_k16(int (&sums)[4], int a0, int a1, int b0) {
     const int a[4] = {a0, a1, 0, 0}, b[2] = {b0, 0};
     mma_s8(sums, a, b, 4);
 }
+inline uint32_t count_up(uint32_t* number) { return (*number)++; }
 inline uint32_t pick_bytes(uint32_t a, uint32_t b, uint32_t selector) {
     const uint64_t both = static_cast<uint64_t>(b) << 32 | a;
     uint32_t picked = 0;

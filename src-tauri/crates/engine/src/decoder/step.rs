@@ -51,6 +51,15 @@ impl Decoder {
         Ok(self.finish(wanted.len()))
     }
 
+    /// Row `at` of the logits of the latest step, to be changed at will.
+    ///
+    /// # Panics
+    /// When it had no such row.
+    pub fn row(&mut self, at: usize) -> &mut [f32] {
+        let length = self.description.vocabulary;
+        &mut self.scratch.logits[at * length..(at + 1) * length]
+    }
+
     /// Embeddings, positions, turns.
     fn begin(&mut self, chunks: &[Chunk], rows: usize) {
         let Self {

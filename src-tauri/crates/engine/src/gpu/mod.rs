@@ -19,6 +19,7 @@ pub mod mixture;
 pub mod prove;
 pub mod recording;
 pub mod rows;
+pub mod shortlist;
 #[cfg(test)]
 mod tests;
 

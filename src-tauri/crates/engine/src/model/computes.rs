@@ -11,6 +11,7 @@ use crate::files::Checkpoint;
 use crate::gpu;
 use crate::kv::{KvType, PageStore};
 use crate::pulse::Pulse;
+use crate::sampler::Shortlist;
 use engine_api::{EngineError, LoadProgress};
 
 /// What computes.
@@ -27,7 +28,9 @@ enum With {
     #[cfg(any(test, feature = "cuda"))]
     Gpu {
         decoder: Box<gpu::decoder::Decoder>,
-        logits: Vec<f32>,
+        /// Of the latest step, and the row that was asked for last.
+        lists: Vec<Shortlist>,
+        row: Vec<f32>,
         pulse: Pulse,
         is_lost: bool,
     },
@@ -94,7 +97,8 @@ impl Computes {
             weights_bytes: parts.weights_bytes(),
             with: With::Gpu {
                 decoder: Box::new(there),
-                logits: Vec::new(),
+                lists: Vec::new(),
+                row: Vec::new(),
                 pulse: Pulse::default(),
                 is_lost: false,
             },
@@ -136,30 +140,36 @@ impl Computes {
         }
     }
 
-    /// As [`Decoder::step`].
+    /// As [`Decoder::step`]; [`Self::logits`] has the rows.
     pub(crate) fn step(
         &mut self,
         store: &mut PageStore,
         chunks: &mut [Chunk],
-    ) -> Result<&[f32], EngineError> {
+    ) -> Result<(), EngineError> {
         match &mut self.with {
-            With::Processor(decoder) => decoder.step(store, chunks),
+            With::Processor(decoder) => decoder.step(store, chunks).map(drop),
             #[cfg(any(test, feature = "cuda"))]
             With::Gpu {
                 decoder,
-                logits,
+                lists,
                 pulse,
                 is_lost,
+                ..
             } => {
                 crate::decoder::step::check(decoder.description(), &[], store, chunks)?;
                 let changes = store.take_changes();
-                *logits = decoder
+                *lists = decoder
                     .step(&changes, chunks)
                     .map_err(|error| failed(&error, is_lost))?;
                 pulse.beat();
-                Ok(logits)
+                Ok(())
             }
         }
+    }
+
+    /// Row `at` of the logits of the latest step, where it lies.
+    pub(crate) fn logits(&mut self, at: usize) -> Logits<'_> {
+        Logits { computes: self, at }
     }
 
     /// Does what `store` has not told the device yet, and overwrites what steps left in buffers.
@@ -177,11 +187,13 @@ impl Computes {
             #[cfg(any(test, feature = "cuda"))]
             With::Gpu {
                 decoder,
-                logits,
+                lists,
+                row,
                 is_lost,
                 ..
             } => {
-                crate::wipe::wipe(logits);
+                lists.iter_mut().for_each(Shortlist::wipe);
+                crate::wipe::wipe(row);
                 let wiped = decoder
                     .change(&changes)
                     .and_then(|()| decoder.wipe_scratch());
@@ -229,6 +241,53 @@ impl Computes {
             With::Processor(decoder) => decoder.scratch_bytes(),
             #[cfg(any(test, feature = "cuda"))]
             With::Gpu { decoder, .. } => decoder.scratch_bytes(),
+        }
+    }
+}
+
+/// A row of logits of the latest step.
+#[derive(Debug)]
+pub(crate) struct Logits<'a> {
+    computes: &'a mut Computes,
+    at: usize,
+}
+
+impl<'a> Logits<'a> {
+    /// The likeliest of it, where the row lies on a device.
+    pub(crate) fn shortlist(&self) -> Option<&Shortlist> {
+        match &self.computes.with {
+            With::Processor(_) => None,
+            #[cfg(any(test, feature = "cuda"))]
+            With::Gpu { lists, .. } => lists.get(self.at),
+        }
+    }
+
+    /// All of it, `[vocabulary]`, to be changed at will.
+    ///
+    /// # Errors
+    /// As for [`Computes::step`], of a device that it is brought from.
+    ///
+    /// # Panics
+    /// When the latest step had no such row.
+    #[cfg_attr(
+        not(any(test, feature = "cuda")),
+        expect(clippy::unnecessary_wraps, reason = "a GPU may fail")
+    )]
+    pub(crate) fn whole(self) -> Result<&'a mut [f32], EngineError> {
+        match &mut self.computes.with {
+            With::Processor(decoder) => Ok(decoder.row(self.at)),
+            #[cfg(any(test, feature = "cuda"))]
+            With::Gpu {
+                decoder,
+                row,
+                is_lost,
+                ..
+            } => {
+                *row = decoder
+                    .row(self.at)
+                    .map_err(|error| failed(&error, is_lost))?;
+                Ok(row)
+            }
         }
     }
 }
@@ -330,7 +389,8 @@ mod tests {
             state: None,
             logits: LogitsWanted::Last,
         };
-        computes.step(store, &mut [chunk]).expect("a step").to_vec()
+        computes.step(store, &mut [chunk]).expect("a step");
+        computes.logits(0).whole().expect("read").to_vec()
     }
 
     #[test]

@@ -110,14 +110,14 @@ impl Evaluation {
             state: self.state.as_mut(),
             logits: wanted,
         }];
-        let logits = model.computes.step(model.scheduler.store(), &mut chunk)?;
-        let vocabulary = model.info.vocabulary_tokens as usize;
-        let first = match wanted {
-            LogitsWanted::Last => end - 1,
-            LogitsWanted::None | LogitsWanted::All => self.at,
+        model.computes.step(model.scheduler.store(), &mut chunk)?;
+        let positions = match wanted {
+            LogitsWanted::None => end..end,
+            LogitsWanted::Last => end - 1..end,
+            LogitsWanted::All => self.at..end,
         };
-        for (position, row) in (first..).zip(logits.chunks_exact(vocabulary.max(1))) {
-            self.take(position, row, tell);
+        for (at, position) in positions.enumerate() {
+            self.take(position, model.computes.logits(at).whole()?, tell);
         }
         self.at = end;
         if self.at == self.window {

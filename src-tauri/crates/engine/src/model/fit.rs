@@ -74,7 +74,7 @@ pub fn fit(
             kv_type: options.kv_type,
             weights_bytes: fits.weights_bytes,
             kv_cache_bytes: fits.kv_bytes.min(budget_bytes) + fits.state_bytes + snapshot_bytes,
-            scratch_bytes: fits.scratch_bytes + beside_steps(description, parallel),
+            scratch_bytes: fits.scratch_bytes + state_bytes(description),
             worker_bytes,
         },
         active_bytes: fits.active_bytes,
@@ -82,12 +82,6 @@ pub fn fit(
         budget_bytes,
         snapshot_bytes,
     })
-}
-
-/// What the scheduler holds for all sequences: a row of logits for each, and the state with which they begin.
-fn beside_steps(description: &Description, parallel: usize) -> u64 {
-    let logits = parallel * description.vocabulary * size_of::<f32>();
-    logits as u64 + state_bytes(description)
 }
 
 /// What the weights and buffers leave; `None` where nobody knows.

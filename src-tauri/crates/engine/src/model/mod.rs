@@ -10,6 +10,7 @@ mod footprint;
 mod inspection;
 mod prompts;
 
+pub(crate) use computes::Logits;
 pub(crate) use evaluation::{Evaluation, Kind};
 pub use fit::{Fitted, MOST_STEP_TOKENS, fit};
 pub use inspection::inspect;
@@ -20,7 +21,7 @@ use crate::decoder::{self, Description, families};
 use crate::files::{Checkpoint, TensorInfo};
 use crate::kv::PageStore;
 use crate::pulse::Pulse;
-use crate::scheduler::{Held, Limits, Pager, Scheduler, Snapshots, Stepped};
+use crate::scheduler::{Held, Limits, Pager, Scheduler, SequenceId, Snapshots, Stepped};
 use crate::timing::elapsed_ms;
 use computes::Computes;
 use engine_api::{EngineError, LoadOptions, LoadProgress, LoadedModel, MemoryUse, Row};
@@ -149,12 +150,12 @@ impl Model {
             computes,
             ..
         } = self;
-        scheduler.step(token_budget, |store, chunks, logits| {
-            let computed = computes.step(store, chunks)?;
-            logits.clear();
-            logits.extend_from_slice(computed);
-            Ok(())
-        })
+        scheduler.step(token_budget, |store, chunks| computes.step(store, chunks))
+    }
+
+    /// Row `at` of the logits of the latest step, which was for `id`, and the tokens of that sequence.
+    pub(crate) fn logits_of(&mut self, at: usize, id: SequenceId) -> (Logits<'_>, &[u32]) {
+        (self.computes.logits(at), self.scheduler.tokens(id))
     }
 
     /// The first computation is slow (threads, page faults): better now than in the first answer. It also shows

@@ -3,6 +3,7 @@
 //! Source: <https://github.com/oobabooga/text-generation-webui/pull/5677>. It deliberately takes sequence breakers token by
 //! token: one whose text holds a breaker is a breaker. Invariant: linear in the window.
 
+use super::ById;
 use crate::vocabulary::Vocabulary;
 use engine_api::Dry;
 use std::collections::HashSet;
@@ -40,15 +41,15 @@ impl DryState {
         }
     }
 
-    pub(super) fn penalise(&mut self, logits: &mut [f32], seen: &[u32]) {
+    pub(super) fn penalise(&mut self, logits: &mut (impl ById + ?Sized), seen: &[u32]) {
         self.find(seen);
         self.found.sort_unstable();
         for same in self.found.chunk_by(|a, b| a.0 == b.0) {
             let Some((id, length)) = same.last().copied() else {
                 continue;
             };
-            if let Some(logit) = logits.get_mut(id as usize)
-                && !self.breakers.contains(&id)
+            if !self.breakers.contains(&id)
+                && let Some(logit) = logits.logit(id)
             {
                 *logit -= self.penalty(length);
             }

@@ -40,12 +40,53 @@ pub(super) fn filter(
     } else if k == 0 {
         gather_likeliest(settings, logits, highest, whole, candidates);
     }
-    if settings.top_p < 1.0 {
-        let whole = if settings.typical_p < 1.0 {
-            sum(candidates, highest)
-        } else {
-            whole
+    let whole = if settings.typical_p < 1.0 {
+        sum(candidates, highest)
+    } else {
+        whole
+    };
+    keep_likely(settings, highest, whole, candidates);
+}
+
+/// As [`filter`], of a row of which only the likeliest are known, likeliest first, and perhaps its sum of weights; whether they
+/// were enough to tell.
+pub(super) fn filter_listed(
+    settings: &Sampling,
+    listed: &[Candidate],
+    sum_of_row: Option<f64>,
+    candidates: &mut Vec<Candidate>,
+) -> bool {
+    let k = settings.top_k as usize;
+    let Some(highest) = listed.first().map(|best| best.logit) else {
+        return false;
+    };
+    candidates.clear();
+    if k > 0 {
+        let Some(top) = listed.get(..k) else {
+            return false;
         };
+        candidates.extend_from_slice(top);
+        let mut whole = sum(candidates, highest);
+        if settings.typical_p < 1.0 {
+            let surprise = Surprise::of(candidates.iter().map(|one| one.logit), highest, whole);
+            keep_typical(candidates, &surprise, settings.typical_p);
+            whole = sum(candidates, highest);
+        }
+        keep_likely(settings, highest, whole, candidates);
+        return true;
+    }
+    if settings.typical_p < 1.0 || (settings.top_p < 1.0 && sum_of_row.is_none()) {
+        return false;
+    }
+    candidates.extend_from_slice(listed);
+    keep_likely(settings, highest, sum_of_row.unwrap_or(0.0), candidates);
+    // What ends within the list ends there in the row.
+    candidates.len() < listed.len()
+}
+
+/// Top-p's share of the whole, and min-p.
+fn keep_likely(settings: &Sampling, highest: f32, whole: f64, candidates: &mut Vec<Candidate>) {
+    if settings.top_p < 1.0 {
         let keep = enough(candidates, highest, f64::from(settings.top_p) * whole);
         candidates.truncate(keep.unwrap_or(candidates.len()));
     }

@@ -4,6 +4,7 @@
 //! that all have a JSON form.
 
 use super::candidates::{Candidate, most_likely, sum_of_weights, top};
+use super::shortlist::Shortlist;
 
 /// The log-probability of what has none.
 const LEAST: f32 = -9999.0;
@@ -57,31 +58,51 @@ impl LogprobState {
         self.log_of_sum = f64::from(highest) + sum.ln();
     }
 
+    /// This one was taken, of the row that was noted.
     pub(super) fn chose(&mut self, token: u32) {
-        self.latest.token = self.ranked(token);
+        let logit = self.row.get(token as usize).copied();
         top(&self.row, self.count, &mut self.best);
+        self.tell(token, logit.unwrap_or(f32::NAN));
+    }
+
+    /// Whether a list has all that is to be told.
+    pub(super) fn is_told_by(&self, list: &Shortlist) -> bool {
+        self.count <= list.tokens.len()
+    }
+
+    /// This one was taken, of a list.
+    pub(super) fn chose_from(&mut self, list: &Shortlist, token: u32) {
+        self.log_of_sum = f64::from(list.highest) + list.sum.ln();
+        self.best.clear();
+        self.best.extend(list.tokens.iter().take(self.count));
+        let mut tokens = list.tokens.iter();
+        let chosen = tokens.find(|one| one.id == token);
+        self.tell(token, chosen.map_or(f32::NAN, |one| one.logit));
+    }
+
+    fn tell(&mut self, token: u32, logit: f32) {
+        let log_of_sum = self.log_of_sum;
+        self.latest.token = ranked(token, logit, log_of_sum);
         self.latest.top.clear();
-        for at in 0..self.best.len() {
-            let ranked = self.ranked(self.best[at].id);
-            self.latest.top.push(ranked);
-        }
+        let best = self.best.iter();
+        let best = best.map(|one| ranked(one.id, one.logit, log_of_sum));
+        self.latest.top.extend(best);
     }
 
     pub(super) fn latest(&self) -> &RawLogprobs {
         &self.latest
     }
+}
 
-    fn ranked(&self, id: u32) -> Ranked {
-        let logit = self.row.get(id as usize).copied().unwrap_or(f32::NAN);
-        #[expect(clippy::cast_possible_truncation, reason = "a float of less precision")]
-        let logprob = (f64::from(logit) - self.log_of_sum) as f32;
-        Ranked {
-            id,
-            logprob: if logprob.is_nan() {
-                LEAST
-            } else {
-                logprob.clamp(LEAST, 0.0)
-            },
-        }
+fn ranked(id: u32, logit: f32, log_of_sum: f64) -> Ranked {
+    #[expect(clippy::cast_possible_truncation, reason = "a float of less precision")]
+    let logprob = (f64::from(logit) - log_of_sum) as f32;
+    Ranked {
+        id,
+        logprob: if logprob.is_nan() {
+            LEAST
+        } else {
+            logprob.clamp(LEAST, 0.0)
+        },
     }
 }

@@ -9,10 +9,12 @@ mod dry;
 mod filters;
 mod logprobs;
 mod penalties;
+mod shortlist;
 #[cfg(test)]
 mod tests;
 
 pub use logprobs::{Ranked, RawLogprobs};
+pub use shortlist::Shortlist;
 
 use crate::vocabulary::Vocabulary;
 use candidates::{Candidate, most_likely, sum_of_weights};
@@ -25,6 +27,17 @@ use rand::{Rng, SeedableRng};
 /// Tokens that are weighed together where nothing is filtered.
 const BLOCK: usize = 4096;
 
+/// Logits that are changed by the ids of their tokens: those of a row, or of a list.
+trait ById {
+    fn logit(&mut self, id: u32) -> Option<&mut f32>;
+}
+
+impl ById for [f32] {
+    fn logit(&mut self, id: u32) -> Option<&mut f32> {
+        self.get_mut(id as usize)
+    }
+}
+
 /// The state of one generation's sampling.
 #[derive(Debug)]
 pub struct Sampler {
@@ -33,6 +46,7 @@ pub struct Sampler {
     candidates: Vec<Candidate>,
     blocks: Vec<f64>,
     recent: Vec<u32>,
+    listed: Vec<Candidate>,
     dry: Option<DryState>,
     logprobs: Option<LogprobState>,
 }
@@ -58,6 +72,7 @@ impl Sampler {
             candidates: Vec::new(),
             blocks: Vec::new(),
             recent: Vec::new(),
+            listed: Vec::new(),
         }
     }
 
@@ -92,7 +107,7 @@ impl Sampler {
         self.logprobs.as_ref().map(LogprobState::latest)
     }
 
-    fn penalise(&mut self, logits: &mut [f32], seen: &[u32]) {
+    fn penalise(&mut self, logits: &mut (impl ById + ?Sized), seen: &[u32]) {
         penalties::bias(logits, &self.settings.logit_bias);
         penalties::repetition(logits, seen, &self.settings, &mut self.recent);
         if let Some(dry) = &mut self.dry {
@@ -182,4 +197,9 @@ fn mask(logits: &mut [f32], allowed: &[u32]) {
             }
         }
     }
+}
+
+fn is_allowed(allowed: &[u32], id: u32) -> bool {
+    let word = allowed.get(id as usize / 32).copied().unwrap_or(0);
+    word >> (id % 32) & 1 == 1
 }

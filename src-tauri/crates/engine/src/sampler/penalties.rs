@@ -3,13 +3,14 @@
 //! It deliberately keeps no counts between tokens: a window is sorted anew, which for usual ones takes a microsecond. Invariant:
 //! ids outside of the row are passed over.
 
+use super::ById;
 use engine_api::Sampling;
 
 /// Adds the biases. Of several for one id the last counts.
-pub(super) fn bias(logits: &mut [f32], biases: &[(u32, f32)]) {
+pub(super) fn bias(logits: &mut (impl ById + ?Sized), biases: &[(u32, f32)]) {
     for (at, (id, bias)) in biases.iter().enumerate() {
         let is_last = || biases[at + 1..].iter().all(|(later, _)| later != id);
-        if let Some(logit) = logits.get_mut(*id as usize)
+        if let Some(logit) = logits.logit(*id)
             && is_last()
         {
             *logit += bias;
@@ -17,26 +18,30 @@ pub(super) fn bias(logits: &mut [f32], biases: &[(u32, f32)]) {
     }
 }
 
+/// Whether [`repetition`] changes nothing.
+pub(super) fn is_off(settings: &Sampling) -> bool {
+    (settings.repeat_penalty - 1.0).abs() < f32::EPSILON
+        && settings.frequency_penalty == 0.0
+        && settings.presence_penalty == 0.0
+}
+
 /// Repeat, frequency and presence penalty over the latest of `seen`. `recent` is room to work in.
 pub(super) fn repetition(
-    logits: &mut [f32],
+    logits: &mut (impl ById + ?Sized),
     seen: &[u32],
     settings: &Sampling,
     recent: &mut Vec<u32>,
 ) {
-    let repeat = settings.repeat_penalty;
-    let is_off = (repeat - 1.0).abs() < f32::EPSILON
-        && settings.frequency_penalty == 0.0
-        && settings.presence_penalty == 0.0;
-    if is_off {
+    if is_off(settings) {
         return;
     }
+    let repeat = settings.repeat_penalty;
     let window = settings.repeat_last_tokens as usize;
     recent.clear();
     recent.extend_from_slice(&seen[seen.len().saturating_sub(window)..]);
     recent.sort_unstable();
     for same in recent.chunk_by(|a, b| a == b) {
-        if let Some(logit) = logits.get_mut(same[0] as usize) {
+        if let Some(logit) = logits.logit(same[0]) {
             *logit = if *logit > 0.0 {
                 *logit / repeat
             } else {

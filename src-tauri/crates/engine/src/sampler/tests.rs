@@ -138,7 +138,7 @@ fn ids(text: &str) -> Vec<u32> {
 fn dry_punishes_what_goes_on_with_a_repetition() {
     let check = |change: fn(&mut Dry), text: &str, expected: &[(char, f32)]| {
         let mut row = vec![0.0; 26];
-        dry(change).penalise(&mut row, &ids(text));
+        dry(change).penalise(&mut row[..], &ids(text));
         let punished: Vec<(char, f32)> = ('a'..='z')
             .zip(row)
             .filter(|(_, logit)| *logit != 0.0)
@@ -319,8 +319,8 @@ proptest! {
     #[test]
     fn any_text_is_measured_by_dry_as_by_looking(text in "[abz]{0,40}", allowed in 0_u32..4) {
         let seen = ids(&text);
-        let mut row = vec![0.0; 26];
-        dry(|d| d.allowed_length = allowed).penalise(&mut row, &seen);
+        let mut row = [0.0; 26];
+        dry(|d| d.allowed_length = allowed).penalise(&mut row[..], &seen);
         let is_break = |id: u32| id == 25;
         let unbroken = seen.iter().rev().take_while(|id| !is_break(**id)).count();
         for next in 0..26_u32 {

@@ -24,7 +24,6 @@ pub use snapshots::{Snapshots, state_bytes};
 
 use crate::decoder::{Chunk, RecurrentState};
 use crate::kv::{PAGE_TOKENS, PageId, PageStore};
-use crate::wipe::wipe;
 use engine_api::EngineError;
 use sequence::Sequence;
 use shares::shares;
@@ -58,7 +57,6 @@ pub struct Scheduler {
     turn: usize,
     /// Tokens of the sequence that ended last.
     last_tokens: usize,
-    logits: Vec<f32>,
 }
 
 /// What a step did.
@@ -105,7 +103,6 @@ impl Scheduler {
             next_id: 0,
             turn: 0,
             last_tokens: 0,
-            logits: Vec::new(),
         }
     }
 
@@ -233,10 +230,9 @@ impl Scheduler {
         self.held.bytes() + states.map(state_bytes).sum::<u64>()
     }
 
-    /// Bytes of the buffer of logits, and of the state with which recurrent layers begin.
+    /// Bytes of the state with which recurrent layers begin.
     pub fn scratch_bytes(&self) -> u64 {
-        let logits = (self.logits.capacity() * size_of::<f32>()) as u64;
-        logits + self.empty_state.as_ref().map_or(0, state_bytes)
+        self.empty_state.as_ref().map_or(0, state_bytes)
     }
 
     /// Positions of the longest running sequence, or of the one that ended last.
@@ -254,7 +250,6 @@ impl Scheduler {
             sequence.shared = 0;
         }
         self.held.forget();
-        wipe(&mut self.logits);
         self.last_tokens = 0;
     }
 
@@ -268,14 +263,14 @@ impl Scheduler {
         running.into_iter().map(|sequence| sequence.id).collect()
     }
 
-    /// Computes about `token_budget` tokens with `compute`, which writes a row of logits for each chunk that wants one.
+    /// Computes about `token_budget` tokens with `compute`, which has a row of logits for each chunk that wants one.
     ///
     /// # Errors
     /// What `compute` says. The scheduler is then to be told to [`Self::fail`].
     pub fn step(
         &mut self,
         token_budget: usize,
-        compute: impl FnOnce(&mut PageStore, &mut [Chunk<'_>], &mut Vec<f32>) -> Result<(), EngineError>,
+        compute: impl FnOnce(&mut PageStore, &mut [Chunk<'_>]) -> Result<(), EngineError>,
     ) -> Result<Stepped, EngineError> {
         let mut stepped = Stepped {
             begun: self.admit(),
@@ -301,16 +296,11 @@ impl Scheduler {
         Ok(stepped)
     }
 
-    /// Row `at` of the logits of a step, and the tokens of the sequence that it is for.
-    pub fn row(&mut self, stepped: &Stepped, at: usize) -> (&mut [f32], &[u32]) {
-        let length = self.logits.len() / stepped.rows.len().max(1);
-        let id = stepped.rows.get(at);
-        let sequence = self
-            .running
-            .iter()
-            .find(|sequence| Some(&sequence.id) == id);
-        let tokens = sequence.map_or(&[][..], |sequence| &sequence.tokens);
-        (&mut self.logits[at * length..(at + 1) * length], tokens)
+    /// The tokens of a running sequence; none of one that is over.
+    pub fn tokens(&self, id: SequenceId) -> &[u32] {
+        let mut running = self.running.iter();
+        let sequence = running.find(|sequence| sequence.id == id);
+        sequence.map_or(&[], |sequence| &sequence.tokens)
     }
 
     /// Lets begin who came first, as long as there are pages.
@@ -401,7 +391,7 @@ impl Scheduler {
     fn compute(
         &mut self,
         ends: &[usize],
-        compute: impl FnOnce(&mut PageStore, &mut [Chunk<'_>], &mut Vec<f32>) -> Result<(), EngineError>,
+        compute: impl FnOnce(&mut PageStore, &mut [Chunk<'_>]) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let planned = self.running.iter_mut().zip(ends);
         let mut chunks: Vec<_> = planned
@@ -411,7 +401,7 @@ impl Scheduler {
         if chunks.is_empty() {
             return Ok(());
         }
-        compute(self.held.pager.store(), &mut chunks, &mut self.logits)
+        compute(self.held.pager.store(), &mut chunks)
     }
 
     /// Gives up a sequence's pages to those who may want them.

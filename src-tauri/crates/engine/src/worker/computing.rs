@@ -210,23 +210,26 @@ impl Computing {
             }
         }
         for (at, id) in stepped.rows.iter().enumerate() {
-            self.write(stepped, at, *id);
+            self.write(at, *id);
         }
     }
 
-    fn write(&mut self, stepped: &Stepped, at: usize, id: SequenceId) {
+    fn write(&mut self, at: usize, id: SequenceId) {
         let (Some(model), Some(generation)) = (&mut self.model, self.generations.get_mut(&id))
         else {
             return;
         };
-        let (logits, tokens) = model.scheduler.row(stepped, at);
+        let (logits, tokens) = model.logits_of(at, id);
         let next = match guarded(|| generation.take(logits, tokens, &self.outbox)) {
             Ok(Next::Token(token)) if model.scheduler.push(id, token) => {
                 Ok(FinishReason::ContextFull)
             }
             Ok(Next::Token(_)) => return,
             Ok(Next::End(reason)) => Ok(reason),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.end_if_lost(&error);
+                Err(error)
+            }
         };
         self.end(id, next);
     }

@@ -8,7 +8,7 @@ use super::gaps::Gaps;
 use super::outbox::Outbox;
 use super::running::Flag;
 use crate::grammar::Grammar;
-use crate::model::Prompts;
+use crate::model::{Logits, Prompts};
 use crate::sampler::{Ranked, Sampler};
 use crate::scheduler::Progress;
 use crate::stop::{Passed, StopMatcher};
@@ -116,10 +116,10 @@ impl Generation {
     /// Chooses the next token. `tokens` are those of its sequence so far.
     ///
     /// # Errors
-    /// As for [`Grammar::accept`].
+    /// As for [`Grammar::accept`] and [`Logits::whole`].
     pub(super) fn take(
         &mut self,
-        logits: &mut [f32],
+        logits: Logits<'_>,
         tokens: &[u32],
         outbox: &Outbox,
     ) -> Result<Next, EngineError> {
@@ -128,8 +128,7 @@ impl Generation {
         if self.first_token.is_none() {
             self.prompt_is_read(now);
         }
-        let allowed = self.grammar.as_ref().map(Grammar::allowed);
-        let token = self.sampler.sample_allowed(logits, tokens, allowed);
+        let token = self.choose(logits, tokens)?;
         let may_end = self.stop_at_end_of_turn || self.grammar.is_some();
         if may_end && self.prompts.tokenizer.ends_turn(token) {
             return Ok(Next::End(FinishReason::EndOfTurn));
@@ -163,6 +162,19 @@ impl Generation {
             return Next::End(FinishReason::EndOfTurn);
         }
         Next::Token(token)
+    }
+
+    /// From the likeliest tokens, where they lie apart and tell enough.
+    fn choose(&mut self, logits: Logits<'_>, tokens: &[u32]) -> Result<u32, EngineError> {
+        let allowed = self.grammar.as_ref().map(Grammar::allowed);
+        let listed = logits.shortlist();
+        let listed = listed.and_then(|list| self.sampler.sample_listed(list, tokens, allowed));
+        match listed {
+            Some(token) => Ok(token),
+            None => Ok(self
+                .sampler
+                .sample_allowed(logits.whole()?, tokens, allowed)),
+        }
     }
 
     fn note_logprobs(&mut self) {

@@ -11,6 +11,7 @@ use crate::gpu::device::{Buffer, Device, DeviceError};
 use crate::gpu::matrix::Sorted;
 use crate::gpu::recording::Recording;
 use crate::gpu::rows::{Prepared, Quants};
+use crate::gpu::shortlist;
 
 /// Steps of up to so many rows are recorded: those that write, not those that read a prompt.
 const MOST_RECORDED_ROWS: usize = 16;
@@ -87,8 +88,9 @@ pub(super) struct Plan {
     pub(super) places: Places,
     /// For each shape of heads, `[heads, value_dim]`.
     found: Vec<([usize; 2], Found)>,
-    /// `[wanted, vocabulary]`.
+    /// `[wanted, vocabulary]`, and the likeliest of each row.
     pub(super) logits: Buffer,
+    pub(super) lists: Buffer,
     pub(super) recording: Option<Recording>,
     /// Whether it has computed a step: what comes once is not recorded.
     pub(super) is_known: bool,
@@ -120,6 +122,7 @@ impl Plan {
             places: Places::room(decoder, key)?,
             found,
             logits: device.zeroed(key.wanted * decoder.description.vocabulary * 4)?,
+            lists: shortlist::room(device, key.wanted)?,
             recording: None,
             is_known: false,
         })
@@ -138,7 +141,7 @@ impl Plan {
 
     fn buffers(&self) -> impl Iterator<Item = &Buffer> {
         let found = self.found.iter().flat_map(|(_, found)| found.buffers());
-        [self.places.buffer(), &self.logits]
+        [self.places.buffer(), &self.logits, &self.lists]
             .into_iter()
             .chain(found)
     }
@@ -192,6 +195,11 @@ impl Room {
 
     pub(super) fn give_back(&mut self, plan: Plan) {
         self.plans.push(plan);
+    }
+
+    /// The plan of the latest step.
+    pub(super) fn latest(&self) -> Option<&Plan> {
+        self.plans.last()
     }
 
     /// Forgets what the host side of plans remembers.

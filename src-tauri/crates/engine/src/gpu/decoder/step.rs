@@ -9,18 +9,24 @@ use crate::gpu::attention::{Attending, LayerPages, Placing, Strided, attend, pla
 use crate::gpu::device::{Buffer, Device, DeviceError};
 use crate::gpu::matrix::is_quantized;
 use crate::gpu::rows::{self, Given, Inner, Prepared};
+use crate::gpu::shortlist::{self, Finish};
 use crate::kv::Change;
+use crate::sampler::Shortlist;
 
 impl Decoder {
-    /// Computes a step: does `changes`, writes the chunks' keys and values into their pages and returns the wanted rows of
-    /// logits, `[rows, vocabulary]`, in the order of the chunks. The caller has proven the chunks.
+    /// Computes a step: does `changes`, writes the chunks' keys and values into their pages and returns the likeliest of the
+    /// wanted rows of logits, in the order of the chunks; [`Self::row`] has the rows. The caller has proven the chunks.
     ///
     /// # Errors
     /// [`DeviceError`]; after [`DeviceError::Failed`] the device is of no more use.
     ///
     /// # Panics
     /// For a page that there is no room for.
-    pub fn step(&mut self, changes: &[Change], chunks: &[Chunk]) -> Result<Vec<f32>, DeviceError> {
+    pub fn step(
+        &mut self,
+        changes: &[Change],
+        chunks: &[Chunk],
+    ) -> Result<Vec<Shortlist>, DeviceError> {
         self.queue(changes)?;
         let wanted = wanted_rows(chunks);
         let key = Key::of(chunks, wanted.len());
@@ -34,9 +40,27 @@ impl Decoder {
             Some(room) if room.rows >= key.rows => room,
             _ => Room::new(&self.device, &self.description, key.rows)?,
         };
-        let logits = self.compute(&mut room, key, chunks, &wanted);
+        let lists = self.compute(&mut room, key, chunks, &wanted);
         self.room = Some(room);
-        logits
+        lists
+    }
+
+    /// Row `at` of the logits of the latest step, `[vocabulary]`.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    ///
+    /// # Panics
+    /// When it had no such row.
+    pub fn row(&self, at: usize) -> Result<Vec<f32>, DeviceError> {
+        let plan = self.room.as_ref().and_then(Room::latest);
+        let plan = plan.filter(|plan| at < plan.places.key().wanted);
+        let length = self.description.vocabulary * 4;
+        let mut bytes = vec![0; length];
+        let plan = plan.expect("a row of the latest step");
+        self.device.read(&plan.logits, at * length, &mut bytes)?;
+        let logits = bytes.as_chunks().0.iter();
+        Ok(logits.map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
 
     fn compute(
@@ -45,7 +69,7 @@ impl Decoder {
         key: Key,
         chunks: &[Chunk],
         wanted: &[usize],
-    ) -> Result<Vec<f32>, DeviceError> {
+    ) -> Result<Vec<Shortlist>, DeviceError> {
         let mut plan = room.take_plan(self, key)?;
         plan.places
             .fill(&self.device, &self.ropes, chunks, wanted)?;
@@ -57,9 +81,13 @@ impl Decoder {
             None => self.launch(room, &plan)?,
         }
         plan.is_known = true;
-        let logits = self.read_logits(&plan)?;
+        let lists = match key.wanted {
+            // Whoever asked measures how long it takes.
+            0 => self.device.wait().map(|()| Vec::new()),
+            rows => shortlist::read(&self.device, &plan.lists, rows),
+        };
         room.give_back(plan);
-        Ok(logits)
+        lists
     }
 
     /// All launches of a step. What they depend on lies in `plan`, so that they can be recorded.
@@ -79,19 +107,17 @@ impl Decoder {
         for layer in &self.layers {
             step.layer(layer, &self.pages)?;
         }
+        if key.wanted == 0 {
+            return Ok(());
+        }
         step.norm(Some(&self.output_norm))?;
-        step.logits(&self.output)
-    }
-
-    fn read_logits(&self, plan: &Plan) -> Result<Vec<f32>, DeviceError> {
-        let mut bytes = vec![0; plan.logits.bytes()];
-        self.device.read(&plan.logits, 0, &mut bytes)?;
-        let cap = self.description.logit_softcap;
-        let logit = |bytes: &[u8; 4]| {
-            let logit = f32::from_le_bytes(*bytes) * self.description.logit_scale;
-            cap.map_or(logit, |cap| cap * (logit / cap).tanh())
+        step.logits(&self.output)?;
+        let finish = Finish {
+            scale: self.description.logit_scale,
+            cap: self.description.logit_softcap,
         };
-        Ok(bytes.as_chunks().0.iter().map(logit).collect())
+        let shape = [key.wanted, self.description.vocabulary];
+        shortlist::list(device, &plan.logits, finish, &plan.lists, shape)
     }
 }
 
@@ -327,9 +353,6 @@ impl<'a> Step<'a> {
     fn logits(&self, output: &Linear) -> Result<(), DeviceError> {
         let (room, places) = (self.room, &self.plan.places);
         let shape = [places.key().wanted, self.shape[1]];
-        if shape[0] == 0 {
-            return Ok(());
-        }
         let taken = &room.given_normed;
         rows::take_rows(
             self.device,

@@ -7,6 +7,7 @@ mod matrix;
 mod mixture;
 mod recording;
 mod rows;
+mod shortlist;
 
 use super::Device;
 use crate::files::{TensorType, dequant};

@@ -60,7 +60,6 @@ pub(super) fn alone(prompt: &[u32], length: usize) -> Vec<u32> {
 }
 
 fn compute(store: &mut PageStore, chunks: &mut [Chunk<'_>], logits: &mut Vec<f32>) {
-    logits.clear();
     for chunk in chunks {
         for (at, token) in (chunk.start..).zip(chunk.tokens) {
             let (keys, _) = store.layer_mut(chunk.pages[at / PAGE_TOKENS], 0);
@@ -139,21 +138,23 @@ impl Desk {
     pub(super) fn step(&mut self, budget: usize) -> Stepped {
         self.steps += 1;
         let before = self.scheduler.running.len();
-        let stepped = self.scheduler.step(budget, |store, chunks, logits| {
-            compute(store, chunks, logits);
+        let mut logits = Vec::new();
+        let stepped = self.scheduler.step(budget, |store, chunks| {
+            compute(store, chunks, &mut logits);
             Ok(())
         });
         let stepped = stepped.expect("it computes");
         self.computed += stepped.computed_tokens;
         self.pauses += (before + stepped.begun.len()).saturating_sub(self.scheduler.running.len());
-        for (at, id) in stepped.rows.iter().enumerate() {
-            self.write(&stepped, at, *id);
+        let rows = logits.chunks_exact(VOCABULARY.try_into().expect("small"));
+        for (id, row) in stepped.rows.iter().zip(rows) {
+            self.write(*id, row);
         }
         stepped
     }
 
-    fn write(&mut self, stepped: &Stepped, at: usize, id: SequenceId) {
-        let (row, tokens) = self.scheduler.row(stepped, at);
+    fn write(&mut self, id: SequenceId, row: &[f32]) {
+        let tokens = self.scheduler.tokens(id);
         let (_, wish) = &self.open[&id];
         assert!(tokens.starts_with(&wish.prompt));
         let token = row

@@ -261,7 +261,7 @@ fn a_failed_step_ends_what_runs_and_nothing_else() {
     desk.step(32);
     let failed = desk
         .scheduler
-        .step(32, |_, _, _| Err(EngineError::internal("a kernel")));
+        .step(32, |_, _| Err(EngineError::internal("a kernel")));
     assert!(failed.is_err());
     let ended = desk.scheduler.fail();
     assert_eq!(ended.len(), 2);

@@ -82,5 +82,6 @@ fn logits(projections: Projections) -> Vec<f32> {
         state: None,
         logits: LogitsWanted::Last,
     };
-    decoder.step(&[], &[chunk]).expect("a step")
+    decoder.step(&[], &[chunk]).expect("a step");
+    decoder.row(0).expect("a row")
 }
