@@ -297,6 +297,27 @@ pub(crate) mod tests {
         }
     }
 
+    #[test]
+    fn what_falls_behind_is_known_as_long_as_nothing_unlisted_may_be_before_it() {
+        let row = [10.0, 9.0, 8.5, 8.0];
+        let check = |biases: &[(u32, f32)], expected: Option<u32>| {
+            let settings = Sampling {
+                logit_bias: biases.to_vec(),
+                ..Sampling::greedy()
+            };
+            assert_eq!(both(&settings, &row, 2, (&[], None)).0, expected);
+        };
+        check(&[(0, -0.5)], Some(0));
+        check(&[(0, -5.0)], Some(1));
+        check(&[(0, -5.0), (1, -0.1)], None);
+        check(&[(0, -1.25), (1, 2.0)], Some(1));
+        let both_forbidden = Some(&[0b1100][..]);
+        assert_eq!(
+            both(&Sampling::greedy(), &row, 2, (&[], both_forbidden)).0,
+            None
+        );
+    }
+
     proptest! {
         #[test]
         fn any_list_tells_what_the_row_does(

@@ -82,6 +82,13 @@ fn rows_that_no_model_should_give_are_listed_rightly() {
         (0..5000)
             .map(|at| if at % 5 == 0 { 3.0 } else { -200.0 })
             .collect(),
+        // As many likeliest as there is room, and one more.
+        (0..5000)
+            .map(|at| if at < 1024 { 7.0 } else { 1.0 })
+            .collect(),
+        (0..5000)
+            .map(|at| if at < 1025 { 7.0 } else { 1.0 })
+            .collect(),
         // One far above all.
         (0..5000)
             .map(|at| if at == 4321 { 90.0 } else { spread(at) })
@@ -101,8 +108,8 @@ fn rows_that_no_model_should_give_are_listed_rightly() {
         .zip(&lists)
         .map(|(row, list)| check(row, list))
         .collect();
-    assert_eq!(counts[..4], [0, 0, 1000, 1]);
-    assert!(counts[4] > 500, "{}", counts[4]);
+    assert_eq!(counts[..6], [0, 0, 1000, 1024, 0, 1]);
+    assert!(counts[6] > 500, "{}", counts[6]);
     for row in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let (_, lists) = listed(&[vec![row; 100]], AS_IT_IS);
         assert_eq!(lists[0].tokens().count(), 0);
