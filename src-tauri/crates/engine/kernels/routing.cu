@@ -127,17 +127,17 @@ KERNEL(32) route(const float* outputs, const float* correction, const float* fac
 // Choices in the order of their experts, so that an expert's weights are read once for all its tokens.
 //
 // chosen `[choices]`; `offsets` `[experts + 1]`: where an expert's run of `order` begins; `order` `[choices]`: numbers of
-// choices, ascending within an expert; `tiles` `[most, 2]`: for each run of up to 64 choices of one expert which one, and where in
-// `order` it begins, then `NO_TILE`s (tiles.cu). `most` ≥ experts + choices / 64. One block; shared memory: `experts` numbers. Each thread counts for its experts, so that
-// nothing depends on who comes first.
+// choices, within an expert as they come; `tiles` `[most, 2]`: for each run of up to 64 choices of one expert which one, and
+// where in `order` it begins, then `NO_TILE`s (tiles.cu). `most` ≥ experts + choices / 64. One block; shared memory: twice
+// `experts` numbers. Who comes first within an expert may be another each time: what a choice gives does not depend on who
+// stands beside it.
 KERNEL(1024) sort_choices(const uint32_t* chosen, uint32_t choices, uint32_t experts, uint32_t* offsets, uint32_t* order,
                           uint32_t* tiles, uint32_t most) {
     uint32_t* counts = reinterpret_cast<uint32_t*>(shared_floats());
-    for (uint32_t expert = threadIdx.x; expert < experts; expert += blockDim.x) {
-        uint32_t count = 0;
-        for (uint32_t at = 0; at < choices; ++at) count += load4(chosen + at) == expert ? 1 : 0;
-        counts[expert] = count;
-    }
+    uint32_t* next = counts + experts;
+    for (uint32_t expert = threadIdx.x; expert < experts; expert += blockDim.x) counts[expert] = 0;
+    block_barrier();
+    for (uint32_t at = threadIdx.x; at < choices; at += blockDim.x) count_up(counts + load4(chosen + at));
     block_barrier();
     for (uint32_t expert = threadIdx.x; expert < experts; expert += blockDim.x) {
         uint32_t to = 0, tile = 0;
@@ -146,6 +146,7 @@ KERNEL(1024) sort_choices(const uint32_t* chosen, uint32_t choices, uint32_t exp
             tile += (counts[before] + TILE_TOKENS - 1) / TILE_TOKENS;
         }
         offsets[expert] = to;
+        next[expert] = to;
         for (uint32_t first = 0; first < counts[expert]; first += TILE_TOKENS, ++tile) {
             tiles[2 * tile] = expert;
             tiles[2 * tile + 1] = to + first;
@@ -154,9 +155,9 @@ KERNEL(1024) sort_choices(const uint32_t* chosen, uint32_t choices, uint32_t exp
             offsets[experts] = to + counts[expert];
             for (; tile < most; ++tile) tiles[2 * tile] = NO_TILE;
         }
-        for (uint32_t at = 0; at < choices; ++at)
-            if (load4(chosen + at) == expert) order[to++] = at;
     }
+    block_barrier();
+    for (uint32_t at = threadIdx.x; at < choices; at += blockDim.x) order[count_up(next + load4(chosen + at))] = at;
 }
 
 // `gates[row] = σ(Σ row ⊙ weights)`. rows `[.., columns]`, weights `[columns]`. A block for each row; shared memory: 32 floats.

@@ -109,8 +109,8 @@ pub fn sort_choices(
     assert!(tiles.bytes() >= most * 8);
     let shape = Shape {
         grid: [1, 1, 1],
-        block: small(experts.next_multiple_of(LANES)).min(1024),
-        shared_bytes: experts * 4,
+        block: 1024,
+        shared_bytes: 2 * experts * 4,
     };
     let arguments = [
         Argument::Buffer(chosen),

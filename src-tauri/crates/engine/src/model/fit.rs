@@ -11,8 +11,9 @@ use crate::kv::{KvType, PAGE_TOKENS};
 use crate::scheduler::pages_for;
 use engine_api::{EngineError, LoadOptions, MemoryPlan, Quantize};
 
-/// Most tokens of a prompt in one step. More would not be faster, and a step is not interrupted.
-pub const MOST_STEP_TOKENS: usize = 256;
+/// Most tokens of a prompt in one step. More would not be faster, and a step is not interrupted. On a GPU it takes more until each
+/// expert of a mixture has enough to do.
+pub const MOST_STEP_TOKENS: usize = if cfg!(feature = "cuda") { 1024 } else { 256 };
 /// Pages' bytes where nobody says what memory there is.
 const BLIND_BUDGET_BYTES: u64 = 2 << 30;
 

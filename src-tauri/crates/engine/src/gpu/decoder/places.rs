@@ -60,7 +60,8 @@ impl Places {
         let temperatures = decoder.temperatures();
         let rows = key.rows;
         // Numbers of each part, in the order in which `fill` writes them.
-        let mut counts = vec![rows, key.wanted, rows, rows, rows, rows * key.table];
+        let names = key.of_sequences * key.table;
+        let mut counts = vec![rows, key.wanted, rows, rows, rows, names];
         counts.extend(decoder.ropes.iter().map(|rope| rows * rope.dims));
         counts.extend(temperatures.iter().map(|_| rows));
         let sizes = counts
@@ -146,10 +147,6 @@ impl Places {
             let names = chunk.pages.iter().map(|page| page.0);
             names.chain(std::iter::repeat(0)).take(table)
         }));
-        // Fewer sequences than rows: the table has room for all.
-        let missing = (self.key.rows - chunks.len()) * table;
-        self.bytes.resize(self.bytes.len() + missing * 4, 0);
-        self.pad();
         let (mut cosines, mut sines) = (Vec::new(), Vec::new());
         for rope in ropes {
             rope.turn(&positions, &mut cosines, &mut sines);

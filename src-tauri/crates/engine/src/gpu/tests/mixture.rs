@@ -137,9 +137,14 @@ fn choices_come_in_the_order_of_their_experts() {
                 tiles: &tiles,
             };
             mixture::sort_choices(device, &there, shape, sorted).expect("computed");
-            let mut both = device.floats(&offsets).expect("read");
-            both.extend(device.floats(&order).expect("read"));
-            both
+            let [offsets, mut order] =
+                [&offsets, &order].map(|from| device.floats(from).expect("read"));
+            // Within an expert they may come in any order.
+            for ends in offsets.windows(2) {
+                let run = ends[0].to_bits() as usize..ends[1].to_bits() as usize;
+                order[run].sort_by_key(|choice| choice.to_bits());
+            }
+            [offsets, order].concat()
         });
         let found: Vec<u32> = found.iter().map(|x| x.to_bits()).collect();
         let (offsets, order) = found.split_at(experts + 1);
