@@ -33,7 +33,7 @@ pub(crate) mod tests;
 pub use description::Description;
 pub use norm::NormWeights;
 pub use ops::{Experts, Rows, Scratch, Turns};
-pub use plan::{Demand, Plan, plan};
+pub use plan::{Demand, Plan, Reserve, plan};
 
 use crate::cpu::Pool;
 use crate::files::{Checkpoint, TensorType};

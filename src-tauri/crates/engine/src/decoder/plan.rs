@@ -30,6 +30,17 @@ pub struct Demand {
     pub quantize: Option<TensorType>,
 }
 
+/// What a device keeps ready for a model beside its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserve {
+    /// How keys and values are kept.
+    pub kv_type: KvType,
+    /// Pages of them.
+    pub pages: usize,
+    /// The most tokens of one step.
+    pub step_tokens: usize,
+}
+
 /// Bytes, in parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {

@@ -5,7 +5,7 @@
 
 #[cfg(any(test, feature = "cuda"))]
 use crate::decoder::parts::Parts;
-use crate::decoder::{Chunk, Decoder, Description, LoadOptions, RecurrentState};
+use crate::decoder::{Chunk, Decoder, Description, LoadOptions, RecurrentState, Reserve};
 use crate::files::Checkpoint;
 #[cfg(any(test, feature = "cuda"))]
 use crate::gpu;
@@ -37,20 +37,22 @@ enum With {
 }
 
 impl Computes {
-    /// Loads this model onto the GPU that the worker was built for, with room for so many pages; else for the processor.
+    /// Loads this model onto the GPU that the worker was built for, with this much beside its weights; else for the processor.
     ///
     /// # Errors
     /// As [`Decoder::load`]'s.
     pub(crate) fn load(
         checkpoint: &Checkpoint,
         options: &LoadOptions,
-        room: (KvType, usize),
+        reserve: Reserve,
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self, EngineError> {
         #[cfg(feature = "cuda")]
         let device = match open() {
             Err(reason) => Err(reason),
-            Ok((device, name)) => Self::on(&device, name, checkpoint, options, room, on_progress)?,
+            Ok((device, name)) => {
+                Self::on(&device, name, checkpoint, options, reserve, on_progress)?
+            }
         };
         #[cfg(feature = "cuda")]
         let device = match device {
@@ -61,7 +63,7 @@ impl Computes {
             }
         };
         #[cfg(not(feature = "cuda"))]
-        let (device, _) = ("CPU".to_owned(), room);
+        let (device, _) = ("CPU".to_owned(), reserve);
         let decoder = Decoder::load(checkpoint, options, on_progress)?;
         Ok(Self::on_processor(decoder, device))
     }
@@ -84,11 +86,11 @@ impl Computes {
         name: String,
         checkpoint: &Checkpoint,
         options: &LoadOptions,
-        room: (KvType, usize),
+        reserve: Reserve,
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Result<Self, String>, EngineError> {
         let parts = Parts::prove(checkpoint, options)?;
-        let there = match gpu::decoder::Decoder::bring(device, &parts, room, on_progress) {
+        let there = match gpu::decoder::Decoder::bring(device, &parts, reserve, on_progress) {
             Ok(there) => there,
             Err(gpu::decoder::Refused::Load(error)) => return Err(error),
             Err(refused) => return Ok(Err(refused.to_string())),
@@ -343,13 +345,18 @@ mod tests {
             quantize: None,
             cancelled: &AtomicBool::new(false),
         };
-        let (name, room) = ("GPU".into(), (KvType::F32, 3));
+        let name = "GPU".into();
+        let reserve = Reserve {
+            kv_type: KvType::F32,
+            pages: 3,
+            step_tokens: 64,
+        };
         Computes::on(
             device,
             name,
             &fixture.checkpoint,
             &options,
-            room,
+            reserve,
             &mut |_| (),
         )
         .expect("read")

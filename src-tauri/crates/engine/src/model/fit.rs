@@ -28,6 +28,8 @@ pub struct Fitted {
     pub budget_pages: usize,
     /// Their bytes.
     pub budget_bytes: u64,
+    /// The most tokens of one step.
+    pub step_tokens: usize,
     /// Most bytes of snapshots of recurrent layers.
     pub snapshot_bytes: u64,
 }
@@ -81,6 +83,7 @@ pub fn fit(
         active_bytes: fits.active_bytes,
         budget_pages,
         budget_bytes,
+        step_tokens: demand(context_tokens).step_tokens,
         snapshot_bytes,
     })
 }

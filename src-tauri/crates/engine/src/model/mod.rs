@@ -73,8 +73,12 @@ impl Model {
             cancelled,
         };
         let kind = fit::kv_type(fitted.plan.kv_type);
-        let room = (kind, fitted.budget_pages);
-        let computes = Computes::load(&checkpoint, &decoder_options, room, &mut on_progress)?;
+        let reserve = decoder::Reserve {
+            kv_type: kind,
+            pages: fitted.budget_pages,
+            step_tokens: fitted.step_tokens,
+        };
+        let computes = Computes::load(&checkpoint, &decoder_options, reserve, &mut on_progress)?;
         let mut info = describe(&checkpoint, computes.description(), &fitted);
         let empty_state = computes.empty_state();
         computes.device().clone_into(&mut info.device);

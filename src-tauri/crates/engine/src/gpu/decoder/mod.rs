@@ -15,11 +15,11 @@ mod weights;
 use super::attention::LayerPages;
 use super::device::{Device, DeviceError};
 use super::matrix::DeviceMatrix;
-use crate::decoder::Description;
 use crate::decoder::description::Temperature;
 use crate::decoder::model::Place;
 use crate::decoder::parts::{Part, Parts};
 use crate::decoder::rope::Rope;
+use crate::decoder::{Description, Reserve};
 use crate::kv::{Change, KvType};
 use engine_api::{EngineError, LoadProgress};
 use room::Room;
@@ -57,22 +57,25 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Brings a model there part by part, with room for so many pages of keys and values.
+    /// Brings a model there part by part, after room for its keys and values and for its largest step has been taken: what it
+    /// does later does not fail for want of it.
     ///
     /// # Errors
     /// [`Refused`], before anything is read where that can be told; whatever was brought is given back.
     pub(crate) fn bring(
         device: &Device,
         parts: &Parts,
-        (kind, page_count): (KvType, usize),
+        reserve: Reserve,
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Self, Refused> {
-        refusal::check(device, parts, (kind, page_count))?;
+        refusal::check(device, parts, &reserve)?;
         let description = parts.description();
+        let (kind, page_count) = (reserve.kv_type, reserve.pages);
         let shape = description.page_shape(kind);
         let pages = shape.layers.iter();
         let pages = pages.map(|sizes| LayerPages::room(device, *sizes, kind, page_count));
         let pages = pages.collect::<Result<_, _>>()?;
+        let room = Room::new(device, description, reserve.step_tokens)?;
         let (mut frame, mut layers) = (None, Vec::new());
         parts.bring::<Refused>(on_progress, |part| {
             match part {
@@ -98,7 +101,7 @@ impl Decoder {
             pages,
             page_count,
             kind,
-            room: None,
+            room: Some(room),
             device: device.clone(),
             description: description.clone(),
         })

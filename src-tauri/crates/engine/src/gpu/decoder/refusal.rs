@@ -1,25 +1,22 @@
 //! What no kernel knows yet, and what has no room: told before anything is read.
 
 use super::Refused;
+use crate::decoder::Reserve;
 use crate::decoder::description::{
     Description, FeedForward, LayerDescription, MixerDescription, NormKind,
 };
 use crate::decoder::parts::Parts;
 use crate::gpu::device::{Device, DeviceError};
 use crate::gpu::matrix::device_bytes;
-use crate::kv::KvType;
 
-/// Whether all of it is known and has room, as far as can be told before it is read.
-pub(super) fn check(
-    device: &Device,
-    parts: &Parts,
-    (kind, pages): (KvType, usize),
-) -> Result<(), Refused> {
+/// Whether all of it is known and its weights and pages have room, as far as can be told before it is read.
+pub(super) fn check(device: &Device, parts: &Parts, reserve: &Reserve) -> Result<(), Refused> {
     let description = parts.description();
     if let Some(reason) = refusal(description) {
         return Err(Refused::Unsupported(reason));
     }
-    let mut bytes = description.page_shape(kind).page_bytes() as u64 * pages as u64;
+    let page_bytes = description.page_shape(reserve.kv_type).page_bytes();
+    let mut bytes = page_bytes as u64 * reserve.pages as u64;
     for (tensor_type, rows, columns) in parts.matrices() {
         let there = device_bytes(tensor_type, rows, columns);
         bytes += there.ok_or_else(|| unknown(&format!("the type {tensor_type}")))? as u64;

@@ -4,7 +4,7 @@ use super::super::decoder::{Decoder, Refused};
 use super::super::device::Device;
 use crate::decoder::parts::Parts;
 use crate::decoder::tests::conformance::{Fixture, difference, fixtures, likeliest};
-use crate::decoder::{Chunk, Decoder as OnProcessor, LoadOptions, LogitsWanted};
+use crate::decoder::{Chunk, Decoder as OnProcessor, LoadOptions, LogitsWanted, Reserve};
 use crate::files::{Checkpoint, TensorType};
 use crate::kv::{KvType, PAGE_TOKENS, PageId, PageStore};
 use std::collections::BTreeSet;
@@ -52,7 +52,15 @@ fn bring_file(
 ) -> Result<Decoder, Refused> {
     let never = AtomicBool::new(false);
     let parts = Parts::prove(checkpoint, &options(context_tokens, &never))?;
-    Decoder::bring(&Device::on_host(0), &parts, room, &mut |_| ())
+    Decoder::bring(&Device::on_host(0), &parts, reserve(room), &mut |_| ())
+}
+
+fn reserve((kv_type, pages): (KvType, usize)) -> Reserve {
+    Reserve {
+        kv_type,
+        pages,
+        step_tokens: 16,
+    }
 }
 
 fn options(context_tokens: usize, cancelled: &AtomicBool) -> LoadOptions<'_> {
@@ -158,6 +166,28 @@ fn the_known_families_go_on_with_the_same_tokens() {
     }
 }
 
+#[test]
+fn room_for_the_largest_step_is_taken_before_the_first() {
+    let fixture = fixtures().into_iter().find(|one| one.name == "llama");
+    let mut decoder = bring(&fixture.expect("a fixture"), 40).expect("brought");
+    let taken = decoder.scratch_bytes();
+    let pages = pages(40);
+    let tokens: Vec<u32> = (0..16).collect();
+    let steps = [(&tokens[..], 0), (&tokens[..1], 16)].map(|(tokens, start)| {
+        decoder
+            .step(&[], &[chunk(tokens, start, &pages, LogitsWanted::None)])
+            .expect("a step");
+        decoder.scratch_bytes() - taken
+    });
+    // Where rows stand and what attention finds; nothing that grows with the model's width.
+    let row_bytes = decoder.description().embedding as u64 * 4;
+    assert!(taken > 16 * 4 * row_bytes, "{taken}");
+    assert!(
+        steps.iter().all(|more| *more < taken / 2),
+        "{steps:?} of {taken}"
+    );
+}
+
 /// Quantized matrices go through kernels of their own, those of experts sorted by expert where a prompt is long enough.
 #[test]
 fn quantized_models_give_what_the_processor_gives() {
@@ -176,7 +206,8 @@ fn quantized_models_give_what_the_processor_gives() {
         let parts = Parts::prove(&fixture.checkpoint, &options).expect("proven");
         let room = (KvType::F32, 2);
         let device = Device::on_host(5);
-        let mut there = Decoder::bring(&device, &parts, room, &mut |_| ()).expect("brought");
+        let mut there =
+            Decoder::bring(&device, &parts, reserve(room), &mut |_| ()).expect("brought");
         let mut store = PageStore::new(here.page_shape(KvType::F32));
         let pages = [store.grow(), store.grow()];
         let tokens: Vec<u32> = (0..40).map(|at| at * 7 % 61).collect();

@@ -1,6 +1,7 @@
 //! How queries, keys and values come out of their matrices.
 
 use super::*;
+use crate::decoder::Reserve;
 use crate::decoder::layer::Mixer;
 use crate::decoder::mixers::attention::Attention as OnProcessor;
 use crate::decoder::parts::Parts;
@@ -61,8 +62,12 @@ fn logits(projections: Projections) -> Vec<f32> {
     };
     let parts = Parts::prove(&fixture.checkpoint, &options).expect("proven");
     let device = Device::on_host(0);
-    let room = (KvType::F16, 1);
-    let mut decoder = Decoder::bring(&device, &parts, room, &mut |_| ()).expect("brought");
+    let reserve = Reserve {
+        kv_type: KvType::F16,
+        pages: 1,
+        step_tokens: 12,
+    };
+    let mut decoder = Decoder::bring(&device, &parts, reserve, &mut |_| ()).expect("brought");
     let on_processor = fixture.load(64);
     for (there, here) in decoder
         .layers
