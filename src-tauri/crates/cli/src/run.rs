@@ -72,7 +72,7 @@ async fn answer(session: &mut Session, request: GenerateRequest) -> Result<(), S
         output.end_line()?;
     }
     let finished = result?;
-    note(&summary(&finished));
+    note(&summary(&finished, &session.loaded.device));
     match finished.reason {
         FinishReason::Cancelled => Err(Stop::Interrupted),
         _ => Ok(()),
@@ -132,8 +132,9 @@ fn request(args: &RunArgs, prompt: String) -> GenerateRequest {
     }
 }
 
-/// `12 tokens · first after 83 ms · prefill 34 tokens at 441.0 tok/s · decode 164.0 tok/s · end of turn`.
-fn summary(finished: &Finished) -> String {
+/// `12 tokens · first after 83 ms · prefill 34 tokens at 441.0 tok/s · decode 164.0 tok/s · end of turn · NVIDIA GB10`. Of a worker
+/// that knows the processor alone, there is no more to say of where it computed.
+fn summary(finished: &Finished, device: &str) -> String {
     let timings = &finished.timings;
     let mut parts = vec![format!("{} tokens", timings.generated_tokens)];
     if timings.generated_tokens > 0 {
@@ -149,6 +150,9 @@ fn summary(finished: &Finished) -> String {
         parts.push(format!("decode {rate:.1} tok/s"));
     }
     parts.push(reason_in_words(finished.reason).into());
+    if device != "CPU" {
+        parts.push(device.into());
+    }
     parts.join(" · ")
 }
 
@@ -249,8 +253,8 @@ mod tests {
 
     #[test]
     fn the_last_line_says_what_there_is_to_say() {
-        let check = |timings: Timings, reason, expected: &str| {
-            assert_eq!(summary(&Finished { reason, timings }), expected);
+        let check = |timings: Timings, reason, device: &str, expected: &str| {
+            assert_eq!(summary(&Finished { reason, timings }, device), expected);
         };
         let whole = Timings {
             generated_tokens: 12,
@@ -261,11 +265,11 @@ mod tests {
             ..Timings::default()
         };
         let expected = "12 tokens · first after 83 ms · prefill 34 tokens at 441.0 tok/s · decode 164.0 tok/s · end of turn";
-        check(whole, FinishReason::EndOfTurn, expected);
-        check(
-            Timings::default(),
-            FinishReason::Cancelled,
-            "0 tokens · cancelled",
-        );
+        check(whole, FinishReason::EndOfTurn, "CPU", expected);
+        let nothing = Timings::default;
+        let (expected, why) = ("0 tokens · cancelled", "CPU: no NVIDIA driver was found");
+        check(nothing(), FinishReason::Cancelled, "CPU", expected);
+        let expected = format!("{expected} · {why}");
+        check(nothing(), FinishReason::Cancelled, why, &expected);
     }
 }
