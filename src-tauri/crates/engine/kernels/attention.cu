@@ -1,6 +1,4 @@
-// Softmax attention over pages of keys and values, for the few rows of a decode step: many blocks share one row's past
-// ("split KV"), each with a running maximum and sum (the online softmax of FlashAttention, arXiv 2205.14135), and a second
-// kernel joins what they found. All query heads of one head of keys are looked at together, so each key is read once.
+// Keys and values on their way into pages, and how they lie there; look.cu and flash.cu look at them.
 //
 // Pages on the device: for each attention layer `[page][kv_head][position in page][dim]`, keys apart from values, as F32, F16
 // or Q8_0 (a head's row: `dim` signed bytes, then `dim / 32` halves). A sequence's pages are named by a table.
@@ -8,8 +6,9 @@
 // Before this one in the unit: norm.cu, which quantizes.
 
 constexpr uint32_t PAGE = 32;
-// Positions that one block looks at: so many pages.
-constexpr uint32_t SPLIT_PAGES = 8;
+
+// How a head's row is kept. `Eight`: eight neighbours as they lie there, where they begin at a multiple of eight; loads of them can
+// be on their way together, before any is spread. All zeros, they are zeros.
 
 struct F32Row {
     static DEVICE size_t bytes(uint32_t dim) { return 4 * static_cast<size_t>(dim); }
@@ -19,12 +18,26 @@ struct F32Row {
     static DEVICE void write(uint8_t* row, uint32_t, uint32_t element, float value) {
         reinterpret_cast<float*>(row)[element] = value;
     }
+    struct Eight { Quad half[2]; };
+    static DEVICE Eight load(const uint8_t* row, uint32_t, uint32_t element) {
+        return {{load16(row + 4 * element), load16(row + 4 * element + 16)}};
+    }
+    static DEVICE void spread(const Eight& eight, float (&out)[8]) {
+#pragma unroll
+        for (int at = 0; at < 8; ++at) out[at] = bits_to_float(eight.half[at / 4].word[at % 4]);
+    }
 };
 struct F16Row {
     static DEVICE size_t bytes(uint32_t dim) { return 2 * static_cast<size_t>(dim); }
     static DEVICE float at(const uint8_t* row, uint32_t, uint32_t element) { return from_half(load2(row + 2 * element)); }
     static DEVICE void write(uint8_t* row, uint32_t, uint32_t element, float value) {
         reinterpret_cast<uint16_t*>(row)[element] = to_half(value);
+    }
+    using Eight = Quad;
+    static DEVICE Eight load(const uint8_t* row, uint32_t, uint32_t element) { return load16(row + 2 * element); }
+    static DEVICE void spread(const Eight& eight, float (&out)[8]) {
+#pragma unroll
+        for (int at = 0; at < 8; ++at) out[at] = from_half(static_cast<uint16_t>(eight.word[at / 2] >> (at % 2 * 16)));
     }
 };
 struct Q8Row {
@@ -39,6 +52,25 @@ struct Q8Row {
         const float rounded = largest > 0.0f ? round_even(value * (127.0f / largest)) : 0.0f;
         row[element] = static_cast<uint8_t>(static_cast<int8_t>(rounded));
         if (element % 32 == 0) reinterpret_cast<uint16_t*>(row + dim)[element / 32] = to_half(largest / 127.0f);
+    }
+    struct Eight { uint32_t quants[2], scale; };
+    // A row of 34 bytes for each 32 elements: on which border it begins depends on how many there are.
+    static DEVICE Eight load(const uint8_t* row, uint32_t dim, uint32_t element) {
+        const uint8_t* from = row + element;
+        const uint32_t scale = load2(row + dim + element / 32 * 2);
+        if (dim % 128 == 0) {
+            const Pair pair = load8(from);
+            return {{pair.word[0], pair.word[1]}, scale};
+        }
+        if (dim % 64 == 0) return {{load4(from), load4(from + 4)}, scale};
+        const uint32_t first = load2(from), second = load2(from + 2), third = load2(from + 4), fourth = load2(from + 6);
+        return {{first | second << 16, third | fourth << 16}, scale};
+    }
+    static DEVICE void spread(const Eight& eight, float (&out)[8]) {
+        const float scale = from_half(static_cast<uint16_t>(eight.scale));
+#pragma unroll
+        for (int at = 0; at < 8; ++at)
+            out[at] = scale * static_cast<float>(static_cast<int8_t>(eight.quants[at / 4] >> (at % 4 * 8)));
     }
 };
 
@@ -96,119 +128,7 @@ DEVICE void place(float* queries, const float* keys, const float* values, const 
     if (mine) Row::write(kept, dim, element, value);
 }
 
-// What a block found of one query head: `[splits, rows, heads]` of largest and sum, and sums `[.., value_dim]`.
-//
-// blockIdx: x split, y head of keys, z row. `pages` `[sequences, table]`, `sequence_of` `[rows]`, `positions` `[rows]`: a row
-// sees `window` positions up to its own (0: all); its queries begin `query_stride` floats behind those of the row before. 128 threads; shared memory: the queries of a group of heads, their scores of
-// one page, and running maximum, sum and factor of each.
-template <class Row>
-DEVICE void look(const float* queries, uint32_t query_stride, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,
-                 uint32_t table, const uint32_t* sequence_of, const uint32_t* positions, float scale, float softcap,
-                 uint32_t window, uint32_t heads, uint32_t kv_heads, uint32_t key_dim, uint32_t value_dim, float* found,
-                 float* sums) {
-    const uint32_t shared_heads = heads / kv_heads, head = blockIdx.y, row = blockIdx.z, splits = gridDim.x, rows = gridDim.z;
-    float* query = shared_floats();
-    float* scores = query + shared_heads * key_dim;
-    float* largest = scores + shared_heads * PAGE;
-    float* total = largest + shared_heads;
-    float* shrink = total + shared_heads;
-    float* sum = shrink + shared_heads;
-    const size_t first_query = static_cast<size_t>(row) * query_stride + head * shared_heads * key_dim;
-    for (uint32_t at = threadIdx.x; at < shared_heads * key_dim; at += blockDim.x) query[at] = queries[first_query + at] * scale;
-    for (uint32_t at = threadIdx.x; at < shared_heads; at += blockDim.x) {
-        largest[at] = -INFINITY;
-        total[at] = 0.0f;
-    }
-    for (uint32_t at = threadIdx.x; at < shared_heads * value_dim; at += blockDim.x) sum[at] = 0.0f;
-    block_barrier();
-    const uint32_t end = load4(positions + row) + 1, begin = window == 0 || end < window ? 0 : end - window;
-    const uint32_t* names = pages + static_cast<size_t>(load4(sequence_of + row)) * table;
-    const uint32_t first_page = blockIdx.x * SPLIT_PAGES, last_page = first_page + SPLIT_PAGES;
-    for (uint32_t page = first_page; page < last_page; ++page) {
-        const uint32_t base = page * PAGE;
-        // The same for all threads.
-        if (base >= end) break;
-        if (base + PAGE <= begin) continue;
-        const size_t kept = (static_cast<size_t>(load4(names + page)) * kv_heads + head) * PAGE;
-        for (uint32_t at = static_cast<uint32_t>(warp()); at < PAGE; at += blockDim.x / LANES) {
-            const bool seen = base + at >= begin && base + at < end;
-            const uint8_t* key = kept_keys + (kept + at) * Row::bytes(key_dim);
-            for (uint32_t of = 0; of < shared_heads; ++of) {
-                float score = 0.0f;
-                if (seen) {
-                    for (uint32_t element = static_cast<uint32_t>(lane()); element < key_dim; element += LANES)
-                        score += query[of * key_dim + element] * Row::at(key, key_dim, element);
-                }
-                score = warp_sum(score);
-                if (softcap > 0.0f) score = softcap * tanhf(score / softcap);
-                if (lane() == 0) scores[of * PAGE + at] = seen ? score : -INFINITY;
-            }
-        }
-        block_barrier();
-        // A warp for each head: the page's largest, and its scores as shares of it.
-        for (uint32_t of = static_cast<uint32_t>(warp()); of < shared_heads; of += blockDim.x / LANES) {
-            const float score = scores[of * PAGE + lane()];
-            const float before = largest[of], now = fmaxf(before, warp_max(score));
-            const float share = expf(score - now);
-            const float shares = warp_sum(share);
-            scores[of * PAGE + lane()] = share;
-            if (lane() == 0) {
-                const float factor = expf(before - now);
-                shrink[of] = factor;
-                total[of] = total[of] * factor + shares;
-                largest[of] = now;
-            }
-        }
-        block_barrier();
-        for (uint32_t at = threadIdx.x; at < shared_heads * value_dim; at += blockDim.x) {
-            const uint32_t of = at / value_dim, element = at % value_dim;
-            float value = sum[at] * shrink[of];
-            for (uint32_t position = 0; position < PAGE; ++position) {
-                const float share = scores[of * PAGE + position];
-                // What nobody has written yet may be anything.
-                if (share > 0.0f)
-                    value += share * Row::at(kept_values + (kept + position) * Row::bytes(value_dim), value_dim, element);
-            }
-            sum[at] = value;
-        }
-        block_barrier();
-    }
-    const size_t place = (static_cast<size_t>(blockIdx.x) * rows + row) * heads + head * shared_heads;
-    for (uint32_t at = threadIdx.x; at < shared_heads; at += blockDim.x) {
-        found[(place + at) * 2] = largest[at];
-        found[(place + at) * 2 + 1] = total[at];
-    }
-    for (uint32_t at = threadIdx.x; at < shared_heads * value_dim; at += blockDim.x) sums[place * value_dim + at] = sum[at];
-    (void)splits;
-}
-
-// Joins the splits: `out` `[rows, heads, value_dim]`, and as quants with scales (norm.cu) unless those are null, which wants
-// value_dim to be a multiple of 32. `sinks` `[heads]` or null: a score without a value for each head.
-// A block for each row and head (blockIdx.x = row · heads + head).
-KERNEL(256) join(const float* found, const float* sums, const float* sinks, uint32_t splits, uint32_t heads,
-                 uint32_t value_dim, float* out, int8_t* quants, Scale* scales) {
-    const uint32_t at = blockIdx.x, all = gridDim.x;
-    float largest = sinks == nullptr ? -INFINITY : sinks[at % heads];
-    for (uint32_t split = 0; split < splits; ++split) largest = fmaxf(largest, found[(static_cast<size_t>(split) * all + at) * 2]);
-    float total = sinks == nullptr ? 0.0f : expf(sinks[at % heads] - largest);
-    for (uint32_t split = 0; split < splits; ++split) {
-        const float* one = found + (static_cast<size_t>(split) * all + at) * 2;
-        total += one[1] * expf(one[0] - largest);
-    }
-    for (uint32_t element = threadIdx.x; element < value_dim; element += blockDim.x) {
-        float value = 0.0f;
-        for (uint32_t split = 0; split < splits; ++split) {
-            const size_t one = static_cast<size_t>(split) * all + at;
-            value += sums[one * value_dim + element] * expf(found[one * 2] - largest);
-        }
-        const size_t place = static_cast<size_t>(at) * value_dim + element;
-        out[place] = value / total;
-        // Whole warps leave the loop together.
-        if (quants != nullptr) quantize(value / total, quants + place, scales + place / 32);
-    }
-}
-
-#define ATTENTION(Row, name)                                                                                               \
+#define PLACE(Row, name)                                                                                                   \
     KERNEL(1024)                                                                                                           \
     place_##name(float* queries, const float* keys, const float* values, const float* query_norm, const float* key_norm,   \
                  uint32_t value_norm, float epsilon, const float* turns, uint32_t turned, uint32_t interleaved,            \
@@ -218,15 +138,7 @@ KERNEL(256) join(const float* found, const float* sums, const float* sinks, uint
         place<Row>(queries, keys, values, query_norm, key_norm, value_norm, epsilon, turns, turned, interleaved, warmth,   \
                    slots, kept_keys, kept_values, query_stride, key_stride, value_stride, heads, kv_heads, key_dim,        \
                    value_dim);                                                                                             \
-    }                                                                                                                      \
-    KERNEL(128)                                                                                                            \
-    look_##name(const float* queries, uint32_t query_stride, const uint8_t* kept_keys, const uint8_t* kept_values,         \
-                const uint32_t* pages, uint32_t table, const uint32_t* sequence_of, const uint32_t* positions,             \
-                float scale, float softcap, uint32_t window, uint32_t heads, uint32_t kv_heads, uint32_t key_dim,          \
-                uint32_t value_dim, float* found, float* sums) {                                                           \
-        look<Row>(queries, query_stride, kept_keys, kept_values, pages, table, sequence_of, positions, scale, softcap,     \
-                  window, heads, kv_heads, key_dim, value_dim, found, sums);                                               \
     }
-ATTENTION(F32Row, f32)
-ATTENTION(F16Row, f16)
-ATTENTION(Q8Row, q8_0)
+PLACE(F32Row, f32)
+PLACE(F16Row, f16)
+PLACE(Q8Row, q8_0)

@@ -2,7 +2,7 @@
 // half precision on the tensor cores and sums of floats. Keys and values of a page are brought into shared memory once for all
 // queries of a block, which are those of several rows and of all heads that share a head of keys.
 //
-// Queries, keys, shares and values are rounded to half precision on their way; attention.cu's `look`, for few rows, is exact in
+// Queries, keys, shares and values are rounded to half precision on their way; look.cu's `look`, for few rows, is exact in
 // that. What a row gets does not depend on the rows beside it.
 // Before this one in the unit: attention.cu, with the rows of pages.
 #include "device.cuh"
@@ -77,7 +77,7 @@ DEVICE void take_scores(float (&scores)[PAGE_PARTS][4], Softmax& softmax, float 
 }
 
 // Attention of all rows of a step: `queries` `[rows, heads, key_dim]`, a row `query_stride` floats behind the one before, `out` `[rows, heads, value_dim]`; pages, table, positions,
-// window and soft cap as attention.cu's `look`, sinks `[heads]` or null as its `join`. `sequence_of` `[rows]` is ascending.
+// window and soft cap as look.cu's `look`, sinks `[heads]` or null as its `join`. `sequence_of` `[rows]` is ascending.
 //
 // blockIdx: x a run of `64 / (heads / kv_heads)` rows, y head of keys. `DIM` ≥ key_dim, value_dim, which are even; at most 64
 // heads share one of keys. 128 threads; shared memory: `(64 · (DIM + 8) + 32 · (DIM + 8) + DIM · 40) · 2` bytes.

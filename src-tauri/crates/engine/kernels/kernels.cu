@@ -5,6 +5,7 @@
 #include "tiles.cu"
 #include "tiles_floats.cu"
 #include "attention.cu"
+#include "look.cu"
 #include "flash.cu"
 #include "routing.cu"
 #include "shortlist.cu"

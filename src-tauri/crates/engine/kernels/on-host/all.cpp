@@ -21,9 +21,8 @@ KNOWN(activate);
 KNOWN(place_f32);
 KNOWN(place_f16);
 KNOWN(place_q8_0);
-KNOWN(look_f32);
-KNOWN(look_f16);
-KNOWN(look_q8_0);
+#define LOOK_KNOWN(Row, name, HEADS, EIGHTS) KNOWN(look_##name##_##HEADS##_##EIGHTS);
+EACH_LOOK(LOOK_KNOWN)
 KNOWN(join);
 #define FLASH_KNOWN(Row, name, DIM) KNOWN(flash_##name##_##DIM);
 EACH_FLASH(FLASH_KNOWN)

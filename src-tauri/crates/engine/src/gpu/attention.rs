@@ -1,7 +1,7 @@
 //! Attention of a few rows: turns, the KV cache and the softmax over it.
 //!
 //! Pages lie on the device for each attention layer apart, keys and values apart, `[page][kv_head][position][dim]`
-//! (`kernels/attention.cu`). A sequence's pages are named by a row of a table that lies there too, so that a step's launches
+//! (`kernels/attention.cu`, `look.cu`). A sequence's pages are named by a row of a table that lies there too, so that a step's launches
 //! are the same whatever the sequences hold.
 
 use super::device::{Argument, Buffer, Device, DeviceError, Shape};
@@ -11,9 +11,11 @@ use crate::cpu::AttentionSpec;
 use crate::decoder::description::RopeStyle;
 use crate::kv::{Change, KvType, LayerKv, PAGE_TOKENS};
 
-/// Pages that one block looks at: `SPLIT_PAGES` of the kernel.
-const SPLIT_PAGES: usize = 8;
-const LOOK_THREADS: u32 = 128;
+/// Pages that one block looks at, and its warps: `SPLIT_PAGES` and `LOOK_WARPS` of the kernel.
+const SPLIT_PAGES: usize = 4;
+const LOOK_WARPS: usize = 4;
+/// Query heads that a block looks at together, and elements of a head, where there are kernels for: any up to so many of both.
+const LOOKS: [(usize, usize); 5] = [(1, 256), (2, 256), (4, 256), (8, 256), (4, 512)];
 const JOIN_THREADS: u32 = 256;
 const LANES: usize = 32;
 /// Up to so many rows, or so many of a sequence on the average, each looks by itself, many blocks at one's past; more go through
@@ -305,6 +307,23 @@ fn flash_dim(
     FLASH_DIMS.into_iter().find(fits)
 }
 
+/// How many query heads of one head of keys a block looks at together, and how many runs of 256 elements a head has at most.
+fn looks_together(spec: &AttentionSpec) -> (usize, usize) {
+    let shared = spec.heads / spec.kv_heads;
+    let dim = spec.key_dim.max(spec.value_dim);
+    let mut fits = LOOKS.iter().filter(|(_, widest)| dim <= *widest);
+    let enough = fits.clone().find(|(heads, _)| shared <= *heads);
+    let look = enough.or_else(|| fits.next_back());
+    let (heads, widest) = look.expect("heads that were not refused");
+    (*heads, widest / 256)
+}
+
+/// Whether there are kernels for heads of so many elements.
+pub fn is_known(key_dim: usize, value_dim: usize) -> bool {
+    let known = |dim: usize| dim.is_multiple_of(8) && LOOKS.iter().any(|(_, most)| dim <= *most);
+    known(key_dim) && known(value_dim)
+}
+
 /// What a layer attends with.
 #[derive(Debug, Clone, Copy)]
 pub struct Attending<'a> {
@@ -323,7 +342,7 @@ pub struct Attending<'a> {
 /// [`DeviceError`].
 ///
 /// # Panics
-/// When a buffer is too small, or `found` has less room than the table has names.
+/// When a buffer is too small, `found` has less room than the table has names, or heads are not [`is_known`].
 pub fn attend(
     device: &Device,
     Attending { spec, sinks, pages }: Attending,
@@ -340,6 +359,7 @@ pub fn attend(
     assert!(queries.holds(rows.count, spec.heads * spec.key_dim));
     assert!(holds(out, spec.heads * spec.value_dim));
     assert!(!spec.values_in_keys && spec.key_dim == pages.sizes.key_dim);
+    assert!(is_known(spec.key_dim, spec.value_dim));
     if let Some(dim) = flash_dim(spec, pages.kind, (rows.count, rows.of_sequences)) {
         let attending = Attending { spec, sinks, pages };
         flash(device, attending, dim, rows, queries, out)?;
@@ -347,10 +367,12 @@ pub fn attend(
     }
     assert!(found.splits * SPLIT_PAGES >= rows.table && holds(rows.positions, 1));
     assert!(found.scores.bytes() >= found.splits * rows.count * spec.heads * 8);
+    let (together, eights) = looks_together(spec);
+    let runs = spec.kv_heads * shared.div_ceil(together);
     let shape = Shape {
-        grid: [small(found.splits), small(spec.kv_heads), small(rows.count)],
-        block: LOOK_THREADS,
-        shared_bytes: shared * (spec.key_dim + PAGE_TOKENS + 3 + spec.value_dim) * 4,
+        grid: [small(found.splits), small(runs), small(rows.count)],
+        block: small(LOOK_WARPS * LANES),
+        shared_bytes: (SPLIT_PAGES + LOOK_WARPS * together * (2 + spec.value_dim)) * 4,
     };
     let arguments = [
         Argument::Buffer(&queries.buffer),
@@ -371,7 +393,8 @@ pub fn attend(
         Argument::Buffer(&found.scores),
         Argument::Buffer(&found.sums),
     ];
-    device.launch(&format!("look_{}", pages.suffix()), shape, &arguments)?;
+    let kernel = format!("look_{}_{together}_{eights}", pages.suffix());
+    device.launch(&kernel, shape, &arguments)?;
     // In the same launch, where whole warps have a group.
     let joined = quants.filter(|_| spec.value_dim.is_multiple_of(LANES));
     let shape = Shape {

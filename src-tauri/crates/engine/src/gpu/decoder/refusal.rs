@@ -6,6 +6,7 @@ use crate::decoder::description::{
     Description, FeedForward, LayerDescription, MixerDescription, NormKind,
 };
 use crate::decoder::parts::Parts;
+use crate::gpu::attention;
 use crate::gpu::device::{Device, DeviceError};
 use crate::gpu::matrix::device_bytes;
 
@@ -59,10 +60,13 @@ fn refusal_of_layer(layer: &LayerDescription) -> Option<&'static str> {
         &layer.feed_forward_post_norm,
     ];
     let mut norms = norms.iter().copied().flatten();
-    let (other, gated) = match &layer.mixer {
-        MixerDescription::Attention(attention) => (false, attention.output_gate),
-        MixerDescription::None => (false, false),
-        _ => (true, false),
+    let (other, gated, odd) = match &layer.mixer {
+        MixerDescription::Attention(attention) => {
+            let is_known = attention::is_known(attention.key_dim, attention.value_dim);
+            (false, attention.output_gate, !is_known)
+        }
+        MixerDescription::None => (false, false, false),
+        _ => (true, false, false),
     };
     let mixture = match &layer.feed_forward {
         FeedForward::Mixture(mixture) => super::mixture::refusal(mixture),
@@ -72,6 +76,7 @@ fn refusal_of_layer(layer: &LayerDescription) -> Option<&'static str> {
         (other, "layers other than attention"),
         (norms.any(|norm| norm.kind != NormKind::Rms), "a layer norm"),
         (gated, "gated attention"),
+        (odd, "heads of this width"),
     ]);
     reason.or(mixture)
 }

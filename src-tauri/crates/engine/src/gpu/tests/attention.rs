@@ -327,7 +327,14 @@ fn heads_of_any_width_and_values_of_another() {
     let mut odd = case(6, 3, 80, KvType::F16, &[70, 2]);
     odd.spec.value_dim = 48;
     check(&odd);
+    // Keys narrower than values, more heads than a block looks at, and as wide as there are.
+    let mut odd = case(5, 1, 24, KvType::F16, &[9, 150]);
+    odd.spec.value_dim = 136;
+    check(&odd);
+    check(&case(11, 1, 32, KvType::F32, &[200]));
     check(&case(16, 1, 256, KvType::Q8_0, &[33]));
+    check(&case(6, 1, 512, KvType::F16, &[64, 7]));
+    check(&case(2, 2, 96, KvType::Q8_0, &[130]));
 }
 
 #[test]
