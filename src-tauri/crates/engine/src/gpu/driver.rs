@@ -208,9 +208,13 @@ impl Driver {
         bytes: &[u8],
     ) -> Result<(), DeviceError> {
         self.bind()?;
-        // SAFETY: the caller has proven that they fit; from pageable memory the driver takes them before it returns.
-        unsafe { result::memcpy_htod_async(to.address + offset as u64, bytes, self.stream) }
-            .map_err(fault)
+        // A GPU that reads the processor's memory by itself, as a GB10 does, need not have read it when the copy has been asked for.
+        // SAFETY: the caller has proven that they fit; they are borrowed until the stream is idle.
+        unsafe {
+            result::memcpy_htod_async(to.address + offset as u64, bytes, self.stream)
+                .map_err(fault)?;
+            result::stream::synchronize(self.stream).map_err(fault)
+        }
     }
 
     /// Waits for all that is queued, and reads.
