@@ -3,15 +3,18 @@
 //! Deliberately not for what is read once; that is [`short`]. Invariant: no file makes the buffer longer than
 //! [`MOST_BYTES`], and none that can't be read keeps others from being read.
 
+use rustix::fs::OFlags;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What is read of one file. The longest in question is `/proc/stat` of a machine with thousands of interrupts.
 const MOST_BYTES: usize = 1 << 20;
 const FIRST_BYTES: usize = 16 << 10;
+/// What is read of one that is read once. Of a processor, `/proc/cpuinfo` has two kilobytes.
+const WHOLE_BYTES: u64 = 16 << 20;
 /// What is read of a file that holds a word or a number.
 const SHORT_BYTES: u64 = 4096;
 
@@ -61,7 +64,7 @@ impl HeldFile {
     /// What stands in it now; `None` if it can't be read. It is then opened anew the next time.
     pub(crate) fn read<'a>(&mut self, buffer: &'a mut Buffer) -> Option<Cow<'a, str>> {
         if self.file.is_none() || !is_of_kernel(&self.path) {
-            self.file = File::open(&self.path).ok();
+            self.file = open(&self.path).ok();
         }
         let read = buffer.fill(self.file.as_ref()?);
         if read.is_err() {
@@ -71,6 +74,23 @@ impl HeldFile {
     }
 }
 
+/// The kernel's files don't let wait; a pipe in a recorded machine's folder would, for somebody who writes.
+fn open(path: &Path) -> io::Result<File> {
+    let at_once = OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(at_once).open(path)
+}
+
+/// What a file holds, as far as [`WHOLE_BYTES`].
+///
+/// # Errors
+/// Those of the system.
+pub(crate) fn whole(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    open(path)?.take(WHOLE_BYTES).read_to_end(&mut bytes)?;
+    // Process names may hold any byte.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn is_of_kernel(path: &Path) -> bool {
     path.starts_with("/proc") || path.starts_with("/sys")
 }
@@ -78,7 +98,7 @@ fn is_of_kernel(path: &Path) -> bool {
 /// The beginning of a file that is read once, without the blanks around; `None` if it can't be read.
 pub(crate) fn short(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    let file = File::open(path).ok()?;
+    let file = open(path).ok()?;
     file.take(SHORT_BYTES).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
@@ -136,5 +156,16 @@ mod tests {
         assert_eq!(file.read(&mut Buffer::new()), None);
         assert_eq!(short(folder.path()), None);
         assert!(names(&folder.path().join("missing")).is_empty());
+    }
+
+    #[test]
+    fn nobody_waits_for_one_who_writes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("it runs").success());
+        assert_eq!(short(&pipe).as_deref(), Some(""));
+        assert_eq!(whole(&pipe).expect("nothing"), "");
+        assert_eq!(HeldFile::new(pipe).read(&mut Buffer::new()), None);
     }
 }

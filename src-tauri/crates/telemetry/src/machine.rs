@@ -4,7 +4,6 @@ use crate::Error;
 use crate::fields::field;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// A machine that can be read: this one, or a recorded one.
 #[derive(Debug, Clone)]
@@ -70,13 +69,10 @@ impl Machine {
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
-    let unreadable = |source: io::Error| Error::Unreadable {
+    crate::files::whole(path).map_err(|source| Error::Unreadable {
         path: path.to_owned(),
         source,
-    };
-    // Process names may hold any byte.
-    let bytes = fs::read(path).map_err(unreadable)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    })
 }
 
 fn core_name(block: &str) -> String {
