@@ -27,6 +27,7 @@ pub(super) struct Journal {
     header: String,
     file: Option<File>,
     length: u64,
+    is_forgotten: bool,
 }
 
 impl Journal {
@@ -39,12 +40,16 @@ impl Journal {
             header,
             file: None,
             length: 0,
+            is_forgotten: false,
         };
         (journal, ranges)
     }
 
-    /// Writes that these ranges are on the disk, durably.
+    /// Writes that these ranges are on the disk, durably; nothing once it is forgotten.
     pub(super) fn record(&mut self, ranges: &Ranges) -> io::Result<()> {
+        if self.is_forgotten {
+            return Ok(());
+        }
         let line = line(&self.header, ranges);
         match &mut self.file {
             Some(file) if self.length < LONG_BYTES => {
@@ -72,8 +77,9 @@ impl Journal {
         Ok(())
     }
 
-    /// It says nothing any more.
+    /// It says nothing any more, whoever is still about to write into it.
     pub(super) fn forget(&mut self) -> io::Result<()> {
+        self.is_forgotten = true;
         self.file = None;
         remove(&self.path)
     }
@@ -171,6 +177,19 @@ mod tests {
         );
         check(&|text| text.replace("9-11", "9-12"), file(1000), 0);
         check(&|_| String::new(), file(1000), 0);
+    }
+
+    #[test]
+    fn a_late_record_does_not_bring_back_what_is_forgotten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal");
+        let (mut journal, _) = Journal::read(path.clone(), &file(1000));
+        let ranges = Ranges::from(0..10);
+        journal.record(&ranges).expect("written");
+        assert!(path.exists());
+        journal.forget().expect("removed");
+        journal.record(&ranges).expect("nothing to do");
+        assert!(!path.exists());
     }
 
     #[test]
