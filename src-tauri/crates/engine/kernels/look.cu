@@ -7,7 +7,7 @@
 #include "device.cuh"
 // Before this one in the unit: norm.cu, which quantizes; attention.cu, with the rows of pages.
 
-// Positions that one block looks at: so many pages.
+// Pages that one block looks at, at least.
 constexpr uint32_t SPLIT_PAGES = 4;
 constexpr int LOOK_WARPS = 4;
 
@@ -19,8 +19,8 @@ DEVICE float share_of(float value, float largest) { return expf(value - (largest
 //
 // blockIdx: x split, y head of keys and which of its runs of `HEADS` query heads, z row. `pages` `[sequences, table]`,
 // `sequence_of` `[rows]`, `positions` `[rows]`: a row sees `window` positions up to its own (0: all); its queries begin
-// `query_stride` floats behind those of the row before. Dims are multiples of 8, at most 256 · EIGHTS. 128 threads; shared memory:
-// `SPLIT_PAGES` numbers, then for each warp and head `2 + value_dim` floats.
+// `query_stride` floats behind those of the row before. Dims are multiples of 8, at most 256 · EIGHTS. How a row's past is split
+// follows from its own length and the number of splits. 128 threads; shared memory: for each warp and head `2 + value_dim` floats.
 template <class Row, int HEADS, int EIGHTS>
 DEVICE void look(const float* queries, uint32_t query_stride, const uint8_t* kept_keys, const uint8_t* kept_values,
                  const uint32_t* pages, uint32_t table, const uint32_t* sequence_of, const uint32_t* positions, float scale,
@@ -39,10 +39,6 @@ DEVICE void look(const float* queries, uint32_t query_stride, const uint8_t* kep
     const uint32_t groups = LANES / lanes, of_group = static_cast<uint32_t>(lane()) % lanes;
     const uint32_t group = static_cast<uint32_t>(warp()) * groups + static_cast<uint32_t>(lane()) / lanes;
 
-    uint32_t* names = reinterpret_cast<uint32_t*>(shared_floats());
-    const uint32_t first_page = blockIdx.x * SPLIT_PAGES;
-    if (threadIdx.x < SPLIT_PAGES && first_page + threadIdx.x < table)
-        names[threadIdx.x] = load4(pages + static_cast<size_t>(load4(sequence_of + row)) * table + first_page + threadIdx.x);
     float query[HEADS][EIGHTS][8], sum[HEADS][EIGHTS][8], largest[HEADS], total[HEADS];
     const float* own = queries + static_cast<size_t>(row) * query_stride + (kv_head * shared_heads + first_head) * key_dim;
 #pragma unroll
@@ -59,11 +55,13 @@ DEVICE void look(const float* queries, uint32_t query_stride, const uint8_t* kep
             }
         }
     }
-    block_barrier();
 
-    const uint32_t first = first_page * PAGE, step = LOOK_WARPS * groups * TOGETHER;
     const uint32_t now = load4(positions + row) + 1, begin = window == 0 || now < window ? 0 : now - window;
-    const uint32_t end = now < first + SPLIT_PAGES * PAGE ? now : first + SPLIT_PAGES * PAGE;
+    uint32_t of_split = SPLIT_PAGES * PAGE;
+    while (of_split * gridDim.x < now) of_split *= 2;
+    const uint32_t first = blockIdx.x * of_split, end = now < first + of_split ? now : first + of_split;
+    const uint32_t* names = pages + static_cast<size_t>(load4(sequence_of + row)) * table;
+    const uint32_t step = LOOK_WARPS * groups * TOGETHER;
     // Whole steps before the window are left out.
     for (uint32_t base = begin > first ? first + (begin - first) / step * step : first; base < end; base += step) {
         Eight keys[TOGETHER][EIGHTS], values[TOGETHER][EIGHTS];
@@ -72,7 +70,7 @@ DEVICE void look(const float* queries, uint32_t query_stride, const uint8_t* kep
         for (uint32_t one = 0; one < TOGETHER; ++one) {
             const uint32_t position = base + one * LOOK_WARPS * groups + group;
             seen[one] = position >= begin && position < end;
-            const uint32_t name = seen[one] ? names[position / PAGE - first_page] : 0;
+            const uint32_t name = seen[one] ? load4(names + position / PAGE) : 0;
             const size_t kept = (static_cast<size_t>(name) * kv_heads + kv_head) * PAGE + position % PAGE;
 #pragma unroll
             for (uint32_t eight = 0; eight < EIGHTS; ++eight) {
@@ -142,7 +140,7 @@ DEVICE void look(const float* queries, uint32_t query_stride, const uint8_t* kep
     }
 
     // The groups of a warp, then the warps.
-    float* of_warps = shared_floats() + SPLIT_PAGES;
+    float* of_warps = shared_floats();
     const uint32_t width = 2 + value_dim;
 #pragma unroll
     for (uint32_t of = 0; of < HEADS; ++of) {

@@ -39,6 +39,8 @@ pub struct Reserve {
     pub pages: usize,
     /// The most tokens of one step.
     pub step_tokens: usize,
+    /// The most rows of logits of one step.
+    pub step_logits: usize,
 }
 
 /// Bytes, in parts.

@@ -11,8 +11,11 @@ use crate::cpu::AttentionSpec;
 use crate::decoder::description::RopeStyle;
 use crate::kv::{Change, KvType, LayerKv, PAGE_TOKENS};
 
-/// Pages that one block looks at, and its warps: `SPLIT_PAGES` and `LOOK_WARPS` of the kernel.
+/// Pages that one block looks at, at least, and its warps: `SPLIT_PAGES` and `LOOK_WARPS` of the kernel.
 const SPLIT_PAGES: usize = 4;
+/// Blocks among which one row's past is shared, at most; and all rows' together, unless there are more rows.
+const MOST_SPLITS: usize = 64;
+const MOST_PLACES: usize = 1024;
 const LOOK_WARPS: usize = 4;
 /// Query heads that a block looks at together, and elements of a head, where there are kernels for: any up to so many of both.
 const LOOKS: [(usize, usize); 5] = [(1, 256), (2, 256), (4, 256), (8, 256), (4, 512)];
@@ -257,32 +260,31 @@ pub struct Found {
     scores: Buffer,
     /// `[splits, rows, heads, value_dim]`.
     sums: Buffer,
-    splits: usize,
+}
+
+/// Among how many blocks each row's past is shared. A row's own length decides how many of them have something to do.
+fn splits(rows: usize, table: usize) -> usize {
+    let most = (MOST_PLACES / rows.max(1)).clamp(1, MOST_SPLITS);
+    table.div_ceil(SPLIT_PAGES).clamp(1, most)
 }
 
 impl Found {
-    /// For steps of so many rows over sequences of up to `pages` pages that are kept in this type; none where the tensor cores
-    /// attend.
+    /// For steps of up to so many rows of so many heads, whose values have so many numbers together, over sequences of up to
+    /// `pages` pages.
     ///
     /// # Errors
     /// [`DeviceError`].
     pub fn room(
         device: &Device,
-        spec: &AttentionSpec,
-        kind: KvType,
-        (rows, of_sequences): (usize, usize),
+        [heads, values]: [usize; 2],
+        rows: usize,
         pages: usize,
     ) -> Result<Self, DeviceError> {
-        let splits = pages.div_ceil(SPLIT_PAGES).max(1);
-        let rows = match flash_dim(spec, kind, (rows, of_sequences)) {
-            Some(_) => 0,
-            None => rows,
-        };
-        let places = splits * rows * spec.heads;
+        // The most that any number of rows takes.
+        let places = rows.max(MOST_PLACES.min(rows * splits(1, pages)));
         Ok(Self {
-            scores: device.zeroed(places * 8)?,
-            sums: device.zeroed(places * spec.value_dim * 4)?,
-            splits,
+            scores: device.zeroed(places * heads * 8)?,
+            sums: device.zeroed(places * values * 4)?,
         })
     }
 
@@ -342,7 +344,7 @@ pub struct Attending<'a> {
 /// [`DeviceError`].
 ///
 /// # Panics
-/// When a buffer is too small, `found` has less room than the table has names, or heads are not [`is_known`].
+/// When a buffer is too small, or heads are not [`is_known`].
 pub fn attend(
     device: &Device,
     Attending { spec, sinks, pages }: Attending,
@@ -365,14 +367,16 @@ pub fn attend(
         flash(device, attending, dim, rows, queries, out)?;
         return quants.map_or(Ok(()), |quants| quantize(device, out, quants, whole));
     }
-    assert!(found.splits * SPLIT_PAGES >= rows.table && holds(rows.positions, 1));
-    assert!(found.scores.bytes() >= found.splits * rows.count * spec.heads * 8);
+    let splits = splits(rows.count, rows.table);
+    let places = splits * rows.count * spec.heads;
+    assert!(holds(rows.positions, 1) && found.scores.bytes() >= places * 8);
+    assert!(found.sums.bytes() >= places * spec.value_dim * 4);
     let (together, eights) = looks_together(spec);
     let runs = spec.kv_heads * shared.div_ceil(together);
     let shape = Shape {
-        grid: [small(found.splits), small(runs), small(rows.count)],
+        grid: [small(splits), small(runs), small(rows.count)],
         block: small(LOOK_WARPS * LANES),
-        shared_bytes: (SPLIT_PAGES + LOOK_WARPS * together * (2 + spec.value_dim)) * 4,
+        shared_bytes: LOOK_WARPS * together * (2 + spec.value_dim) * 4,
     };
     let arguments = [
         Argument::Buffer(&queries.buffer),
@@ -406,7 +410,7 @@ pub fn attend(
         Argument::Buffer(&found.scores),
         Argument::Buffer(&found.sums),
         Argument::optional(sinks),
-        Argument::Number(small(found.splits)),
+        Argument::Number(small(splits)),
         Argument::Number(small(spec.heads)),
         Argument::Number(small(spec.value_dim)),
         Argument::Buffer(out),

@@ -350,6 +350,7 @@ mod tests {
             kv_type: KvType::F32,
             pages: 3,
             step_tokens: 64,
+            step_logits: 1,
         };
         Computes::on(
             device,

@@ -77,6 +77,7 @@ impl Model {
             kv_type: kind,
             pages: fitted.budget_pages,
             step_tokens: fitted.step_tokens,
+            step_logits: fitted.plan.parallel as usize,
         };
         let computes = Computes::load(&checkpoint, &decoder_options, reserve, &mut on_progress)?;
         let mut info = describe(&checkpoint, computes.description(), &fitted);

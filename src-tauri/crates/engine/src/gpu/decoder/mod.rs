@@ -20,7 +20,7 @@ use crate::decoder::model::Place;
 use crate::decoder::parts::{Part, Parts};
 use crate::decoder::rope::Rope;
 use crate::decoder::{Description, Reserve};
-use crate::kv::{Change, KvType};
+use crate::kv::Change;
 use engine_api::{EngineError, LoadProgress};
 use room::Room;
 use weights::{Layer, Linear, Norm};
@@ -51,8 +51,7 @@ pub struct Decoder {
     output: Linear,
     /// One for each layer: what it keeps of all pages.
     pages: Vec<LayerPages>,
-    page_count: usize,
-    kind: KvType,
+    reserve: Reserve,
     room: Option<Room>,
 }
 
@@ -75,7 +74,7 @@ impl Decoder {
         let pages = shape.layers.iter();
         let pages = pages.map(|sizes| LayerPages::room(device, *sizes, kind, page_count));
         let pages = pages.collect::<Result<_, _>>()?;
-        let room = Room::new(device, description, reserve.step_tokens)?;
+        let room = Room::new(device, description, &reserve)?;
         let (mut frame, mut layers) = (None, Vec::new());
         parts.bring::<Refused>(on_progress, |part| {
             match part {
@@ -99,8 +98,7 @@ impl Decoder {
             output_norm: frame.output_norm,
             output: frame.output,
             pages,
-            page_count,
-            kind,
+            reserve,
             room: Some(room),
             device: device.clone(),
             description: description.clone(),

@@ -25,6 +25,11 @@ pub(super) struct Key {
 /// The fewest names in a row of the table: what one block of attention looks at.
 const LEAST_TABLE: usize = 8;
 
+/// Names in a row of the table where the longest sequence has so many pages.
+pub(super) fn table_for(pages: usize) -> usize {
+    pages.next_power_of_two().max(LEAST_TABLE)
+}
+
 impl Key {
     pub(super) fn of(chunks: &[Chunk], wanted: usize) -> Self {
         let pages = chunks.iter().map(|chunk| chunk.pages.len()).max();
@@ -32,7 +37,7 @@ impl Key {
             rows: chunks.iter().map(|chunk| chunk.tokens.len()).sum(),
             of_sequences: chunks.len(),
             wanted,
-            table: pages.unwrap_or(0).next_power_of_two().max(LEAST_TABLE),
+            table: table_for(pages.unwrap_or(0)),
         }
     }
 }

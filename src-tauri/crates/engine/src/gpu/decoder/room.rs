@@ -1,11 +1,11 @@
 //! The buffers of a step, used again from step to step, and the launches that were recorded over them.
 
 use super::Decoder;
-use super::places::{Key, Places};
-use crate::decoder::Description;
+use super::places::{Key, Places, table_for};
 use crate::decoder::description::{
     AttentionDescription, Dense, FeedForward, Gate, MixerDescription, Mixture,
 };
+use crate::decoder::{Description, Reserve};
 use crate::gpu::attention::Found;
 use crate::gpu::device::{Buffer, Device, DeviceError};
 use crate::gpu::matrix::Sorted;
@@ -48,7 +48,8 @@ impl Stream {
 /// Room for steps of up to so many rows.
 #[derive(Debug)]
 pub(super) struct Room {
-    pub(super) rows: usize,
+    rows: usize,
+    wanted: usize,
     /// `[rows, embedding]`, as what a part gives, and that through a norm.
     pub(super) residual: Buffer,
     pub(super) given: Buffer,
@@ -64,6 +65,11 @@ pub(super) struct Room {
     pub(super) up: Buffer,
     /// What a part has inside, as quants, of whatever width.
     pub(super) inner: Quants,
+    /// What blocks of attention find before it is joined.
+    pub(super) found: Found,
+    /// `[wanted, vocabulary]`, and the likeliest of each row.
+    pub(super) logits: Buffer,
+    pub(super) lists: Buffer,
     pub(super) mixture: Option<MixtureRoom>,
     plans: Vec<Plan>,
 }
@@ -82,15 +88,10 @@ pub(super) struct MixtureRoom {
     tiles: Buffer,
 }
 
-/// What steps of one shape have: where their rows stand, room for what attention finds and for logits, and their launches.
+/// What steps of one shape have: where their rows stand, and their launches.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) places: Places,
-    /// For each shape of heads, `[heads, value_dim]`.
-    found: Vec<([usize; 2], Found)>,
-    /// `[wanted, vocabulary]`, and the likeliest of each row.
-    pub(super) logits: Buffer,
-    pub(super) lists: Buffer,
     pub(super) recording: Option<Recording>,
     /// Whether it has computed a step: what comes once is not recorded.
     pub(super) is_known: bool,
@@ -98,61 +99,27 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(decoder: &Decoder, key: Key) -> Result<Self, DeviceError> {
-        let device = &decoder.device;
-        let mut found: Vec<([usize; 2], Found)> = Vec::new();
-        for attention in decoder
-            .layers
-            .iter()
-            .filter_map(|layer| layer.attention.as_ref())
-        {
-            let spec = attention.spec();
-            let shape = [spec.heads, spec.value_dim];
-            if found.iter().all(|(known, _)| *known != shape) {
-                let room = Found::room(
-                    device,
-                    &spec,
-                    decoder.kind,
-                    (key.rows, key.of_sequences),
-                    key.table,
-                )?;
-                found.push((shape, room));
-            }
-        }
         Ok(Self {
             places: Places::room(decoder, key)?,
-            found,
-            logits: device.zeroed(key.wanted * decoder.description.vocabulary * 4)?,
-            lists: shortlist::room(device, key.wanted)?,
             recording: None,
             is_known: false,
         })
-    }
-
-    pub(super) fn found(&self, heads: usize, value_dim: usize) -> &Found {
-        let mut all = self.found.iter();
-        let found = all.find(|(shape, _)| *shape == [heads, value_dim]);
-        &found.expect("room for each shape of heads").1
     }
 
     /// Whether its launches are worth recording.
     pub(super) fn is_to_be_recorded(&self) -> bool {
         self.is_known && self.places.key().rows <= MOST_RECORDED_ROWS
     }
-
-    fn buffers(&self) -> impl Iterator<Item = &Buffer> {
-        let found = self.found.iter().flat_map(|(_, found)| found.buffers());
-        [self.places.buffer(), &self.logits, &self.lists]
-            .into_iter()
-            .chain(found)
-    }
 }
 
 impl Room {
+    /// For steps of up to so many tokens and logits, over sequences of up to so many pages.
     pub(super) fn new(
         device: &Device,
         description: &Description,
-        rows: usize,
+        reserve: &Reserve,
     ) -> Result<Self, DeviceError> {
+        let (rows, wanted) = (reserve.step_tokens, reserve.step_logits);
         let sizes = Sizes::of(description);
         let floats = |columns: usize| device.zeroed(rows * columns * 4);
         let embedding = description.embedding;
@@ -162,6 +129,7 @@ impl Room {
             .map(|sizes| MixtureRoom::room(device, &sizes, embedding, rows));
         Ok(Self {
             rows,
+            wanted,
             residual: floats(embedding)?,
             given: floats(embedding)?,
             given_normed: floats(embedding)?,
@@ -174,6 +142,14 @@ impl Room {
             gate: floats(sizes.gate)?,
             up: floats(sizes.up)?,
             inner: Quants::room(device, rows, sizes.inner.next_multiple_of(32))?,
+            found: Found::room(
+                device,
+                [sizes.heads, sizes.results],
+                rows,
+                table_for(reserve.pages),
+            )?,
+            logits: device.zeroed(wanted * description.vocabulary * 4)?,
+            lists: shortlist::room(device, wanted)?,
             mixture: mixture.transpose()?,
             plans: Vec::new(),
         })
@@ -197,9 +173,15 @@ impl Room {
         self.plans.push(plan);
     }
 
-    /// The plan of the latest step.
-    pub(super) fn latest(&self) -> Option<&Plan> {
-        self.plans.last()
+    /// Whether a step of this shape has room.
+    pub(super) fn holds(&self, key: &Key) -> bool {
+        self.rows >= key.rows && self.wanted >= key.wanted
+    }
+
+    /// How many rows of logits the latest step had.
+    pub(super) fn latest_wanted(&self) -> usize {
+        let latest = self.plans.last();
+        latest.map_or(0, |plan| plan.places.key().wanted)
     }
 
     /// Forgets what the host side of plans remembers.
@@ -222,6 +204,8 @@ impl Room {
             &self.results,
             &self.gate,
             &self.up,
+            &self.logits,
+            &self.lists,
         ];
         let second = self.second.iter().map(|second| &second.floats);
         let streams = self.second.iter().chain([&self.normed]);
@@ -234,7 +218,8 @@ impl Room {
             .chain(second)
             .chain(quants.flat_map(Quants::buffers))
             .chain(mixture)
-            .chain(self.plans.iter().flat_map(Plan::buffers))
+            .chain(self.found.buffers())
+            .chain(self.plans.iter().map(|plan| plan.places.buffer()))
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -293,6 +278,7 @@ impl MixtureRoom {
 /// The most numbers of one row, of all layers.
 #[derive(Debug, Default)]
 struct Sizes {
+    heads: usize,
     queries: usize,
     keys: usize,
     values: usize,
@@ -345,6 +331,7 @@ impl Sizes {
             &mut self.queries,
             heads * key_dim + kv_heads * (key_dim + value_dim),
         );
+        grow(&mut self.heads, *heads);
         grow(&mut self.keys, kv_heads * key_dim);
         grow(&mut self.values, kv_heads * value_dim);
         grow(&mut self.results, results);

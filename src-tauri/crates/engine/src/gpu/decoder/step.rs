@@ -4,7 +4,7 @@ use super::Decoder;
 use super::places::{Key, Places};
 use super::room::{Plan, Room};
 use super::weights::{Attention, Dense, FeedForward, Gates, Layer, Linear, Norm, Own};
-use crate::decoder::{Chunk, LogitsWanted};
+use crate::decoder::{Chunk, LogitsWanted, Reserve};
 use crate::gpu::attention::{Attending, LayerPages, Placing, Strided, attend, place};
 use crate::gpu::device::{Buffer, Device, DeviceError};
 use crate::gpu::matrix::is_quantized;
@@ -33,16 +33,28 @@ impl Decoder {
         if key.rows == 0 {
             return Ok(Vec::new());
         }
-        let known = |page: &crate::kv::PageId| (page.0 as usize) < self.page_count;
+        let known = |page: &crate::kv::PageId| (page.0 as usize) < self.reserve.pages;
         let mut pages = chunks.iter().flat_map(|chunk| chunk.pages);
         assert!(pages.all(known), "pages that were not asked for");
-        let mut room = match self.room.take() {
-            Some(room) if room.rows >= key.rows => room,
-            _ => Room::new(&self.device, &self.description, key.rows)?,
+        let mut room = match self.room.take().filter(|room| room.holds(&key)) {
+            Some(room) => room,
+            None => self.more_room(&key)?,
         };
         let lists = self.compute(&mut room, key, chunks, &wanted);
         self.room = Some(room);
         lists
+    }
+
+    /// Room for a step that is larger than what was reserved, from now on.
+    fn more_room(&mut self, key: &Key) -> Result<Room, DeviceError> {
+        let Reserve {
+            step_tokens,
+            step_logits,
+            ..
+        } = &mut self.reserve;
+        *step_tokens = key.rows.max(*step_tokens);
+        *step_logits = key.wanted.max(*step_logits);
+        Room::new(&self.device, &self.description, &self.reserve)
     }
 
     /// Row `at` of the logits of the latest step, `[vocabulary]`.
@@ -53,12 +65,12 @@ impl Decoder {
     /// # Panics
     /// When it had no such row.
     pub fn row(&self, at: usize) -> Result<Vec<f32>, DeviceError> {
-        let plan = self.room.as_ref().and_then(Room::latest);
-        let plan = plan.filter(|plan| at < plan.places.key().wanted);
+        let room = self.room.as_ref();
+        let room = room.filter(|room| at < room.latest_wanted());
         let length = self.description.vocabulary * 4;
         let mut bytes = vec![0; length];
-        let plan = plan.expect("a row of the latest step");
-        self.device.read(&plan.logits, at * length, &mut bytes)?;
+        let logits = &room.expect("a row of the latest step").logits;
+        self.device.read(logits, at * length, &mut bytes)?;
         let logits = bytes.as_chunks().0.iter();
         Ok(logits.map(|bytes| f32::from_le_bytes(*bytes)).collect())
     }
@@ -84,7 +96,7 @@ impl Decoder {
         let lists = match key.wanted {
             // Whoever asked measures how long it takes.
             0 => self.device.wait().map(|()| Vec::new()),
-            rows => shortlist::read(&self.device, &plan.lists, rows),
+            rows => shortlist::read(&self.device, &room.lists, rows),
         };
         room.give_back(plan);
         lists
@@ -117,7 +129,7 @@ impl Decoder {
             cap: self.description.logit_softcap,
         };
         let shape = [key.wanted, self.description.vocabulary];
-        shortlist::list(device, &plan.logits, finish, &plan.lists, shape)
+        shortlist::list(device, &room.logits, finish, &room.lists, shape)
     }
 }
 
@@ -250,11 +262,18 @@ impl<'a> Step<'a> {
             sinks: attention.sinks.as_ref(),
             pages,
         };
-        let found = self.plan.found(spec.heads, spec.value_dim);
         let columns = spec.heads * spec.value_dim;
         let quants = self.inner_for(&attention.output, columns);
         let (results, quants) = (&room.results, quants.as_ref());
-        attend(device, attending, &rows, &queries, found, results, quants)?;
+        attend(
+            device,
+            attending,
+            &rows,
+            &queries,
+            &room.found,
+            results,
+            quants,
+        )?;
         let inner = Prepared {
             floats: Some(results),
             quants,
@@ -366,7 +385,7 @@ impl<'a> Step<'a> {
             pending: None,
             ..*self
         };
-        wanted.map(output, taken, shape[1], &self.plan.logits)
+        wanted.map(output, taken, shape[1], &room.logits)
     }
 
     /// What a part has inside, `[rows, columns]`, through its last matrix.

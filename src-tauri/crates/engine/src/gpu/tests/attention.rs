@@ -192,14 +192,8 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
         pages: &names,
         table: case.table(),
     };
-    let room = Found::room(
-        device,
-        spec,
-        case.kind,
-        (rows.count, rows.of_sequences),
-        rows.table,
-    )
-    .expect("room");
+    let sizes = [spec.heads, spec.heads * spec.value_dim];
+    let room = Found::room(device, sizes, rows.count, rows.table).expect("room");
     let sinks = spec.sinks.map(|sinks| device.upload(sinks).expect("room"));
     let out = device
         .zeroed(rows.count * spec.heads * spec.value_dim * 4)
@@ -284,6 +278,8 @@ fn many_rows_see_what_few_see() {
     check(&case(4, 2, 64, KvType::F16, &befores));
     // With floats each row looks by itself.
     check(&many(4, 2, 64, KvType::F32, &[40], 12));
+    // So many that blocks have more than a few pages each.
+    check(&many(2, 1, 16, KvType::F32, &[500], 300));
 }
 
 #[test]

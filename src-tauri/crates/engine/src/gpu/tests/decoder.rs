@@ -60,6 +60,7 @@ fn reserve((kv_type, pages): (KvType, usize)) -> Reserve {
         kv_type,
         pages,
         step_tokens: 16,
+        step_logits: 1,
     }
 }
 

@@ -66,6 +66,7 @@ fn logits(projections: Projections) -> Vec<f32> {
         kv_type: KvType::F16,
         pages: 1,
         step_tokens: 12,
+        step_logits: 1,
     };
     let mut decoder = Decoder::bring(&device, &parts, reserve, &mut |_| ()).expect("brought");
     let on_processor = fixture.load(64);
