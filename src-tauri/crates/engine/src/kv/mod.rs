@@ -132,6 +132,11 @@ impl PageStore {
         }
     }
 
+    /// Whether a device has the pages.
+    pub fn is_elsewhere(&self) -> bool {
+        self.elsewhere.is_some()
+    }
+
     /// What the device is to do before anything else, in this order.
     pub fn take_changes(&mut self) -> Vec<Change> {
         self.elsewhere

@@ -50,9 +50,13 @@ impl Pager {
         self.budget - self.available()
     }
 
-    /// Bytes of all pages that have memory, held or not.
+    /// Bytes of all pages that have memory, held or not. A device has taken that of all at once.
     pub fn allocated_bytes(&self) -> u64 {
-        let pages = self.holders.len() - self.released.len();
+        let pages = if self.store.is_elsewhere() {
+            self.budget
+        } else {
+            self.holders.len() - self.released.len()
+        };
         (pages * self.store.shape().page_bytes()) as u64
     }
 

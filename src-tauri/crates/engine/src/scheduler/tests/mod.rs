@@ -2,7 +2,8 @@
 
 mod desk;
 
-use super::{Scheduler, pages_for};
+use super::{Pager, Scheduler, pages_for};
+use crate::kv::PageStore;
 use crate::weights::tests::left_written;
 use crate::wipe::tests::wiped_bytes;
 use desk::{Desk, Wish, alone};
@@ -34,6 +35,18 @@ fn nothing_leaks(scheduler: &mut Scheduler) {
     scheduler.forget_cache();
     assert_eq!(scheduler.held.pager.held(), 0);
     assert_eq!(scheduler.cache_bytes(), 0);
+}
+
+#[test]
+fn a_device_has_taken_the_memory_of_all_pages_at_once() {
+    let bytes = |store: PageStore| {
+        let mut pager = Pager::new(store, 7);
+        let before = pager.allocated_bytes();
+        pager.take().expect("a page");
+        [before, pager.allocated_bytes()].map(|bytes| bytes / desk::shape().page_bytes() as u64)
+    };
+    assert_eq!(bytes(PageStore::elsewhere(desk::shape())), [7, 7]);
+    assert_eq!(bytes(PageStore::new(desk::shape())), [0, 1]);
 }
 
 #[test]
