@@ -268,20 +268,21 @@ fn splits(rows: usize, table: usize) -> usize {
     table.div_ceil(SPLIT_PAGES).clamp(1, most)
 }
 
+/// How many rows' splits there are at most, of steps of up to so many rows over tables of so many names.
+pub(super) fn places(rows: usize, table: usize) -> usize {
+    rows.max(MOST_PLACES.min(rows * splits(1, table)))
+}
+
 impl Found {
-    /// For steps of up to so many rows of so many heads, whose values have so many numbers together, over sequences of up to
-    /// `pages` pages.
+    /// For so many [`places`] of rows of so many heads, whose values have so many numbers together.
     ///
     /// # Errors
     /// [`DeviceError`].
     pub fn room(
         device: &Device,
         [heads, values]: [usize; 2],
-        rows: usize,
-        pages: usize,
+        places: usize,
     ) -> Result<Self, DeviceError> {
-        // The most that any number of rows takes.
-        let places = rows.max(MOST_PLACES.min(rows * splits(1, pages)));
         Ok(Self {
             scores: device.zeroed(places * heads * 8)?,
             sums: device.zeroed(places * values * 4)?,

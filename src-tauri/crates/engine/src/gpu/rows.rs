@@ -23,14 +23,24 @@ impl Quants {
     /// # Errors
     /// [`DeviceError`].
     pub fn room(device: &Device, count: usize, columns: usize) -> Result<Self, DeviceError> {
+        let scale_bytes = Self::scale_bytes(count, columns);
         let numbers = device.zeroed(count * columns)?;
-        let scales = device.zeroed(count * columns / GROUP * SCALE_BYTES)?;
+        let scales = device.zeroed(scale_bytes)?;
         Ok(Self {
             numbers,
             scales,
             count,
             columns,
         })
+    }
+
+    fn scale_bytes(count: usize, columns: usize) -> usize {
+        count * columns / GROUP * SCALE_BYTES
+    }
+
+    /// Bytes of such room.
+    pub(super) fn bytes(count: usize, columns: usize) -> usize {
+        count * columns + Self::scale_bytes(count, columns)
     }
 
     /// The same room for rows of another width, as many as fit; `None` where no whole number of groups fills a row.

@@ -9,7 +9,7 @@ use crate::sampler::Shortlist;
 /// Tokens that a list has room for, and threads of a block.
 const LIST_ROOM: usize = 1024;
 /// Of a list: a number, two floats and nothing, then tokens with their logits.
-const LIST_BYTES: usize = 16 + LIST_ROOM * 8;
+pub(super) const LIST_BYTES: usize = 16 + LIST_ROOM * 8;
 /// 32 floats and 4 numbers, the bins, a list's tokens.
 const SHARED_BYTES: usize = (32 + 4 + 2048) * 4 + LIST_ROOM * 8;
 

@@ -60,7 +60,8 @@ pub fn fit(
     };
     let whole = plan(description, checkpoint, &demand(wanted))?;
     let worker_bytes = worker_bytes(checkpoint, description.vocabulary);
-    let fixed_bytes = whole.weights_bytes + whole.scratch_bytes + whole.state_bytes + worker_bytes;
+    let buffers = scratch_bytes(description, &demand(wanted), whole.scratch_bytes);
+    let fixed_bytes = whole.weights_bytes + buffers + whole.state_bytes + worker_bytes;
     let free_bytes = free(fixed_bytes, options)?;
     let page_bytes = description
         .page_shape(kv_type(options.kv_type))
@@ -68,6 +69,8 @@ pub fn fit(
     let budget_pages = budget_pages(page_bytes, wanted, free_bytes, options)?;
     let context_tokens = wanted.min(budget_pages.saturating_mul(PAGE_TOKENS));
     let fits = plan(description, checkpoint, &demand(context_tokens))?;
+    let demand = demand(context_tokens);
+    let scratch_bytes = scratch_bytes(description, &demand, fits.scratch_bytes);
     let budget_bytes = budget_pages as u64 * page_bytes;
     let snapshot_bytes = 2 * fits.state_bytes;
     Ok(Fitted {
@@ -77,15 +80,35 @@ pub fn fit(
             kv_type: options.kv_type,
             weights_bytes: fits.weights_bytes,
             kv_cache_bytes: fits.kv_bytes.min(budget_bytes) + fits.state_bytes + snapshot_bytes,
-            scratch_bytes: fits.scratch_bytes + state_bytes(description),
+            scratch_bytes: scratch_bytes + state_bytes(description),
             worker_bytes,
         },
         active_bytes: fits.active_bytes,
         budget_pages,
         budget_bytes,
-        step_tokens: demand(context_tokens).step_tokens,
+        step_tokens: demand.step_tokens,
         snapshot_bytes,
     })
+}
+
+/// Buffers of the largest step: the processor's, or a GPU's where the worker knows one and they are larger. Nobody knows yet which
+/// of them computes.
+#[cfg(feature = "cuda")]
+fn scratch_bytes(description: &Description, demand: &Demand, of_processor: u64) -> u64 {
+    let pages = pages_for(demand.context_tokens).saturating_mul(demand.parallel);
+    let reserve = crate::decoder::Reserve {
+        kv_type: demand.kv_type,
+        pages: pages.min(u32::MAX as usize),
+        step_tokens: demand.step_tokens,
+        step_logits: demand.step_logits,
+    };
+    crate::gpu::decoder::scratch_bytes(description, &reserve).max(of_processor)
+}
+
+/// Buffers of the largest step.
+#[cfg(not(feature = "cuda"))]
+fn scratch_bytes(_: &Description, _: &Demand, of_processor: u64) -> u64 {
+    of_processor
 }
 
 /// What the weights and buffers leave; `None` where nobody knows.

@@ -9,6 +9,7 @@ mod mixture;
 mod places;
 mod refusal;
 mod room;
+mod sizes;
 mod step;
 mod weights;
 
@@ -23,6 +24,8 @@ use crate::decoder::{Description, Reserve};
 use crate::kv::Change;
 use engine_api::{EngineError, LoadProgress};
 use room::Room;
+#[cfg(feature = "cuda")]
+pub(crate) use sizes::scratch_bytes;
 use weights::{Layer, Linear, Norm};
 
 /// Why a model is not computed on the device.

@@ -1,10 +1,8 @@
 //! The buffers of a step, used again from step to step, and the launches that were recorded over them.
 
 use super::Decoder;
-use super::places::{Key, Places, table_for};
-use crate::decoder::description::{
-    AttentionDescription, Dense, FeedForward, Gate, MixerDescription, Mixture,
-};
+use super::places::{Key, Places};
+use super::sizes::{ExpertSizes, Sizes};
 use crate::decoder::{Description, Reserve};
 use crate::gpu::attention::Found;
 use crate::gpu::device::{Buffer, Device, DeviceError};
@@ -142,12 +140,7 @@ impl Room {
             gate: floats(sizes.gate)?,
             up: floats(sizes.up)?,
             inner: Quants::room(device, rows, sizes.inner.next_multiple_of(32))?,
-            found: Found::room(
-                device,
-                [sizes.heads, sizes.results],
-                rows,
-                table_for(reserve.pages),
-            )?,
+            found: Found::room(device, [sizes.heads, sizes.results], Sizes::places(reserve))?,
             logits: device.zeroed(wanted * description.vocabulary * 4)?,
             lists: shortlist::room(device, wanted)?,
             mixture: mixture.transpose()?,
@@ -273,96 +266,4 @@ impl MixtureRoom {
             outputs, chosen, weights, given, shared, gates, offsets, order, tiles,
         ]
     }
-}
-
-/// The most numbers of one row, of all layers.
-#[derive(Debug, Default)]
-struct Sizes {
-    heads: usize,
-    queries: usize,
-    keys: usize,
-    values: usize,
-    results: usize,
-    gate: usize,
-    up: usize,
-    /// Of what goes into a part's last matrix.
-    inner: usize,
-    second: bool,
-    experts: Option<ExpertSizes>,
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct ExpertSizes {
-    experts: usize,
-    used: usize,
-}
-
-impl Sizes {
-    fn of(description: &Description) -> Self {
-        let mut sizes = Self {
-            // Logits read rows of the embedding's width.
-            inner: description.embedding,
-            ..Self::default()
-        };
-        for layer in &description.layers {
-            if let MixerDescription::Attention(attention) = &layer.mixer {
-                sizes.attention(attention);
-            }
-            match &layer.feed_forward {
-                FeedForward::Dense(dense) => sizes.dense(dense),
-                FeedForward::Mixture(mixture) => sizes.mixture(mixture),
-                FeedForward::None => {}
-            }
-        }
-        sizes
-    }
-
-    fn attention(&mut self, attention: &AttentionDescription) {
-        let AttentionDescription {
-            heads,
-            kv_heads,
-            key_dim,
-            value_dim,
-            ..
-        } = attention;
-        let results = heads * value_dim;
-        // A row of one matrix may have all three.
-        grow(
-            &mut self.queries,
-            heads * key_dim + kv_heads * (key_dim + value_dim),
-        );
-        grow(&mut self.heads, *heads);
-        grow(&mut self.keys, kv_heads * key_dim);
-        grow(&mut self.values, kv_heads * value_dim);
-        grow(&mut self.results, results);
-        grow(&mut self.inner, results);
-    }
-
-    fn dense(&mut self, dense: &Dense) {
-        for size in [&mut self.gate, &mut self.inner] {
-            grow(size, dense.size);
-        }
-        // Gates may come with it.
-        grow(&mut self.up, 2 * dense.size);
-    }
-
-    fn mixture(&mut self, mixture: &Mixture) {
-        let picks = mixture.used * mixture.size;
-        let fused = mixture.gate == Gate::Fused;
-        // Of a fused matrix both halves come into `up`, and what they give goes into `gate`.
-        grow(&mut self.gate, picks);
-        grow(&mut self.up, if fused { 2 * picks } else { picks });
-        grow(&mut self.inner, picks);
-        if let Some(shared) = &mixture.shared {
-            self.dense(&shared.dense);
-        }
-        self.second |= mixture.router_norm.is_some() || mixture.input_norm.is_some();
-        let experts = self.experts.get_or_insert_default();
-        grow(&mut experts.experts, mixture.experts);
-        grow(&mut experts.used, mixture.used);
-    }
-}
-
-fn grow(size: &mut usize, to: usize) {
-    *size = to.max(*size);
 }

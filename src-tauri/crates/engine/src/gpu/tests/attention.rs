@@ -1,7 +1,7 @@
 //! Keys and values into their pages, and the softmax over them, against the CPU's kernels on the same numbers.
 
 use super::super::attention::{
-    Attending, Found, LayerPages, Placing, Rows, Strided, attend, place,
+    Attending, Found, LayerPages, Placing, Rows, Strided, attend, place, places,
 };
 use super::super::device::Device;
 use super::super::rows::Quants;
@@ -193,7 +193,7 @@ fn found(device: &Device, case: &Case) -> Vec<f32> {
         table: case.table(),
     };
     let sizes = [spec.heads, spec.heads * spec.value_dim];
-    let room = Found::room(device, sizes, rows.count, rows.table).expect("room");
+    let room = Found::room(device, sizes, places(rows.count, rows.table)).expect("room");
     let sinks = spec.sinks.map(|sinks| device.upload(sinks).expect("room"));
     let out = device
         .zeroed(rows.count * spec.heads * spec.value_dim * 4)
