@@ -18,27 +18,32 @@ DEVICE uint32_t two_halves(float first, float second) {
     return static_cast<uint32_t>(to_half(first)) | static_cast<uint32_t>(to_half(second)) << 16;
 }
 
+// A number that is not beyond what a half holds.
+DEVICE float as_half(float value) { return value > 65504.0f ? 65504.0f : value < -65504.0f ? -65504.0f : value; }
+
 // Keys as they lie, `[position][element]`; values turned, `[element][position]`, so that two neighbouring positions are a word.
-// From `seen` positions on nothing has been written yet: zeros.
+// From `seen` positions on nothing has been written yet: zeros. A thread brings eight elements of a position at once; of keys,
+// neighbours bring neighbouring elements, of values neighbouring positions, so that they write into different banks.
 template <class Row, uint32_t DIM>
 DEVICE void fill_page(uint32_t* keys, uint16_t* values, const uint8_t* kept_keys, const uint8_t* kept_values, size_t kept,
                       uint32_t seen, uint32_t key_dim, uint32_t value_dim) {
-    constexpr uint32_t PAIRS = DIM / 2;
-    for (uint32_t at = threadIdx.x; at < PAGE * PAIRS; at += FLASH_THREADS) {
-        const uint32_t position = at / PAIRS, element = at % PAIRS * 2;
-        uint32_t pair = 0;
-        if (position < seen && element < key_dim) {
-            const uint8_t* row = kept_keys + (kept + position) * Row::bytes(key_dim);
-            pair = two_halves(Row::at(row, key_dim, element), Row::at(row, key_dim, element + 1));
-        }
-        keys[position * ((DIM + PADDING) / 2) + element / 2] = pair;
+    constexpr uint32_t EIGHTS = DIM / 8;
+    for (uint32_t at = threadIdx.x; at < PAGE * EIGHTS; at += FLASH_THREADS) {
+        const uint32_t position = at / EIGHTS, element = at % EIGHTS * 8;
+        float key[8] = {};
+        if (position < seen && element < key_dim)
+            Row::spread(Row::load(kept_keys + (kept + position) * Row::bytes(key_dim), key_dim, element), key);
+        uint32_t* to = keys + position * ((DIM + PADDING) / 2) + element / 2;
+#pragma unroll
+        for (int pair = 0; pair < 4; ++pair) to[pair] = two_halves(key[2 * pair], key[2 * pair + 1]);
     }
-    for (uint32_t at = threadIdx.x; at < PAGE * DIM; at += FLASH_THREADS) {
-        const uint32_t position = at / DIM, element = at % DIM;
-        float value = 0.0f;
+    for (uint32_t at = threadIdx.x; at < PAGE * EIGHTS; at += FLASH_THREADS) {
+        const uint32_t position = at % PAGE, element = at / PAGE * 8;
+        float value[8] = {};
         if (position < seen && element < value_dim)
-            value = Row::at(kept_values + (kept + position) * Row::bytes(value_dim), value_dim, element);
-        values[element * (PAGE + PADDING) + position] = to_half(value);
+            Row::spread(Row::load(kept_values + (kept + position) * Row::bytes(value_dim), value_dim, element), value);
+#pragma unroll
+        for (uint32_t one = 0; one < 8; ++one) values[(element + one) * (PAGE + PADDING) + position] = to_half(value[one]);
     }
 }
 
@@ -79,7 +84,7 @@ DEVICE void take_scores(float (&scores)[PAGE_PARTS][4], Softmax& softmax, float 
 // Attention of all rows of a step: `queries` `[rows, heads, key_dim]`, a row `query_stride` floats behind the one before, `out` `[rows, heads, value_dim]`; pages, table, positions,
 // window and soft cap as look.cu's `look`, sinks `[heads]` or null as its `join`. `sequence_of` `[rows]` is ascending.
 //
-// blockIdx: x a run of `64 / (heads / kv_heads)` rows, y head of keys. `DIM` ≥ key_dim, value_dim, which are even; at most 64
+// blockIdx: x a run of `64 / (heads / kv_heads)` rows, y head of keys. `DIM` ≥ key_dim, value_dim, multiples of 8; at most 64
 // heads share one of keys. 128 threads; shared memory: `(64 · (DIM + 8) + 32 · (DIM + 8) + DIM · 40) · 2` bytes.
 template <class Row, uint32_t DIM>
 DEVICE void flash(const float* queries, uint32_t query_stride, const uint8_t* kept_keys, const uint8_t* kept_values, const uint32_t* pages,
@@ -98,7 +103,7 @@ DEVICE void flash(const float* queries, uint32_t query_stride, const uint8_t* ke
         if (of < rows_here * shared && row < end_row && element < key_dim) {
             const float* from =
                 queries + static_cast<size_t>(row) * query_stride + (head * shared + of % shared) * key_dim + element;
-            pair = two_halves(from[0] * scale, from[1] * scale);
+            pair = two_halves(as_half(from[0] * scale), as_half(from[1] * scale));
         }
         query[of * WORDS + element / 2] = pair;
     }
@@ -167,17 +172,17 @@ DEVICE void flash(const float* queries, uint32_t query_stride, const uint8_t* ke
             }
 #pragma unroll
             for (uint32_t part = 0; part < DIM / 8; ++part) {
-                sums[part][0] *= shrink[0];
-                sums[part][1] *= shrink[0];
-                sums[part][2] *= shrink[1];
-                sums[part][3] *= shrink[1];
+                // Tensor cores cut their sums off where floats are rounded: none goes through them for longer than a page.
+                float of_page[4] = {};
                 const uint32_t* turned =
                     reinterpret_cast<const uint32_t*>(values + (part * 8 + quad) * (PAGE + PADDING)) + in_quad;
 #pragma unroll
                 for (int step = 0; step < 2; ++step) {
                     const uint32_t b[2] = {turned[step * 8], turned[step * 8 + 4]};
-                    mma_f16(sums[part], shares[step], b);
+                    mma_f16(of_page, shares[step], b);
                 }
+#pragma unroll
+                for (int at = 0; at < 4; ++at) sums[part][at] = sums[part][at] * shrink[at / 2] + of_page[at];
             }
         }
     }

@@ -6,7 +6,8 @@ constexpr int WARPS = 4;
 // Rows of the matrix that a warp has in flight.
 constexpr uint32_t IN_FLIGHT = 2;
 
-// A group of weights times the same 32 columns of a token.
+// A group of weights times the same 32 columns of a token. What is fused is said, so that kernels for other numbers of tokens
+// round alike.
 template <class Format> DEVICE float product(const Group& weights, const int8_t* quants, const float* scales) {
     const Quad first = load16(quants), last = load16(quants + 16), sizes = load16(scales);
     int sums[2] = {0, 0};
@@ -17,12 +18,11 @@ template <class Format> DEVICE float product(const Group& weights, const int8_t*
     const float size = bits_to_float(sizes.word[0]);
     const float first_sum = bits_to_float(sizes.word[1]), last_sum = bits_to_float(sizes.word[2]);
     if constexpr (Format::HALVES) {
-        const float codes =
-            weights.scale[0] * static_cast<float>(sums[0]) + weights.scale[1] * static_cast<float>(sums[1]);
-        return size * codes - weights.offset[0] * first_sum - weights.offset[1] * last_sum;
+        const float codes = fmaf(weights.scale[1], static_cast<float>(sums[1]), weights.scale[0] * static_cast<float>(sums[0]));
+        return fmaf(size, codes, -fmaf(weights.offset[1], last_sum, weights.offset[0] * first_sum));
     } else {
         const float codes = weights.scale[0] * static_cast<float>(sums[0] + sums[1]);
-        return size * codes - weights.offset[0] * (first_sum + last_sum);
+        return fmaf(size, codes, -(weights.offset[0] * (first_sum + last_sum)));
     }
 }
 

@@ -1,6 +1,7 @@
 // The same as tiles.cu for matrices of plain floats. The tensor cores take floats of 10 bits (TF32), so each activation goes as two
 // of them, its first bits and the rest, and so does each F32 weight; F16's and BF16's fit in one. What comes out is nearly as
-// exact as sums of floats: about 21 bits of each factor.
+// exact as sums of floats: about 21 bits of each factor. They cut their sums off where floats are rounded, so no sum goes through
+// them for longer than a step.
 // Before this one in the unit: weights.cu, with the types of floats, and tiles.cu.
 #include "device.cuh"
 
@@ -52,6 +53,7 @@ DEVICE void tiles_floats(const uint8_t* weights, const float* tokens, float* out
         block_barrier();
         // Warps without rows or tokens wait for the others.
         const bool works = static_cast<uint32_t>(warp()) % 2 * 32 < here && token < places.count;
+        float parts[ROW_PARTS][TOKEN_PARTS][4] = {};
 #pragma unroll 1
         for (uint32_t step = 0; works && step < FLOAT_STEP; step += 8) {
             float a[ROW_PARTS][4], rest[ROW_PARTS][4];
@@ -75,10 +77,18 @@ DEVICE void tiles_floats(const uint8_t* weights, const float* tokens, float* out
                 const float b_rest[2] = {from[0] - b[0], from[4] - b[1]};
 #pragma unroll
                 for (int of = 0; of < ROW_PARTS; ++of) {
-                    mma_tf32(sums[of][part], a[of], b_rest);
-                    if constexpr (!EXACT) mma_tf32(sums[of][part], rest[of], b);
-                    mma_tf32(sums[of][part], a[of], b);
+                    mma_tf32(parts[of][part], a[of], b_rest);
+                    if constexpr (!EXACT) mma_tf32(parts[of][part], rest[of], b);
+                    mma_tf32(parts[of][part], a[of], b);
                 }
+            }
+        }
+#pragma unroll
+        for (int of = 0; of < ROW_PARTS; ++of) {
+#pragma unroll
+            for (int part = 0; part < TOKEN_PARTS; ++part) {
+#pragma unroll
+                for (int at = 0; at < 4; ++at) sums[of][part][at] += parts[of][part][at];
             }
         }
         block_barrier();

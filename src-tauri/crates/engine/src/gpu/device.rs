@@ -197,6 +197,19 @@ impl Device {
         }
     }
 
+    /// Gives memory back to the system that nobody uses any more; as a rule it is kept for what comes next.
+    ///
+    /// # Errors
+    /// [`DeviceError`].
+    pub fn give_back_unused(&self) -> Result<(), DeviceError> {
+        match &self.0 {
+            #[cfg(feature = "cuda")]
+            Backend::Driver(driver) => driver.give_back_unused(),
+            #[cfg(test)]
+            Backend::OnHost { .. } => Ok(()),
+        }
+    }
+
     /// Room for so many bytes, zeroed.
     ///
     /// # Errors
@@ -227,6 +240,9 @@ impl Device {
     /// When they don't fit.
     pub fn write(&self, to: &Buffer, offset: usize, bytes: &[u8]) -> Result<(), DeviceError> {
         assert!(offset + bytes.len() <= to.bytes);
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let offset = to.offset + offset;
         match (&self.0, &to.memory) {
             #[cfg(feature = "cuda")]
@@ -287,6 +303,9 @@ impl Device {
                 && to + bytes <= buffer.bytes
                 && from.abs_diff(to) >= bytes
         );
+        if bytes == 0 {
+            return Ok(());
+        }
         let (from, to) = (buffer.offset + from, buffer.offset + to);
         match (&self.0, &buffer.memory) {
             #[cfg(feature = "cuda")]
@@ -314,6 +333,9 @@ impl Device {
     /// When there are not so many.
     pub fn clear(&self, buffer: &Buffer, from: usize, bytes: usize) -> Result<(), DeviceError> {
         assert!(from + bytes <= buffer.bytes);
+        if bytes == 0 {
+            return Ok(());
+        }
         let from = buffer.offset + from;
         match (&self.0, &buffer.memory) {
             #[cfg(feature = "cuda")]
@@ -406,6 +428,13 @@ fn on_host_launch(
     order: u32,
     arguments: &mut [u64],
 ) -> Result<(), DeviceError> {
+    // What a GPU refuses. Of shared memory a GB10 has the least.
+    let [_, y, z] = shape.grid;
+    if shape.block > 1024 || y.max(z) > 65_535 || shape.shared_bytes > 99 << 10 {
+        return Err(DeviceError::Failed(format!(
+            "{kernel} has no room: {shape:?}"
+        )));
+    }
     let kernel = on_host::name(kernel);
     let launch = on_host::Launch {
         kernel: &kernel,

@@ -48,6 +48,12 @@ pub enum Unfit {
         /// What it has.
         capability: (i32, i32),
     },
+    /// A GPU whose memory can't be taken in the order of launches, as under some virtual machines.
+    #[error("{name} has no memory pools here, and Wick needs them")]
+    NoPools {
+        /// Which.
+        name: String,
+    },
     /// Anything else.
     #[error("the GPU can't be used: {0}")]
     Failed(String),
@@ -72,6 +78,7 @@ pub struct Facts {
 #[derive(Debug)]
 pub(super) struct Driver {
     facts: Facts,
+    device: sys::CUdevice,
     context: sys::CUcontext,
     stream: sys::CUstream,
     module: sys::CUmodule,
@@ -140,20 +147,47 @@ impl Driver {
             } = facts;
             return Err(Unfit::OldDevice { name, capability });
         }
-        // SAFETY: the device is the driver's; what was retained is released in `drop`, the image outlives the program.
+        // SAFETY: the device is the driver's.
+        let pools = unsafe {
+            result::device::get_attribute(
+                device,
+                Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED,
+            )
+        };
+        if pools.map_err(fail)? == 0 {
+            return Err(Unfit::NoPools { name: facts.name });
+        }
+        // SAFETY: the device is the driver's; what is retained is released here or in `drop`.
         unsafe {
             let context = result::primary_ctx::retain(device).map_err(fail)?;
-            result::ctx::set_current(context).map_err(fail)?;
-            keep_freed_memory(device).map_err(fail)?;
+            let opened = Self::open_in(context, device, facts);
+            if opened.is_err() {
+                let _ = result::primary_ctx::release(device);
+            }
+            opened.map(Arc::new).map_err(fail)
+        }
+    }
+
+    #[expect(unsafe_code, reason = "the driver is C")]
+    unsafe fn open_in(
+        context: sys::CUcontext,
+        device: sys::CUdevice,
+        facts: Facts,
+    ) -> Result<Self, DriverError> {
+        // SAFETY: the context is the device's; the image outlives the program.
+        unsafe {
+            result::ctx::set_current(context)?;
+            keep_freed_memory(device)?;
             let kind = result::stream::StreamKind::NonBlocking;
-            Ok(Arc::new(Self {
+            Ok(Self {
                 facts,
+                device,
                 context,
-                stream: result::stream::create(kind).map_err(fail)?,
-                module: result::module::load_data(KERNELS.0.as_ptr().cast()).map_err(fail)?,
+                stream: result::stream::create(kind)?,
+                module: result::module::load_data(KERNELS.0.as_ptr().cast())?,
                 kernels: Mutex::default(),
                 landing: Mutex::default(),
-            }))
+            })
         }
     }
 
@@ -177,6 +211,14 @@ impl Driver {
         self.bind()?;
         let (free, _) = result::mem_get_info().map_err(fault)?;
         Ok(Some(free as u64))
+    }
+
+    /// Gives memory back to the system that nobody uses any more.
+    #[expect(unsafe_code, reason = "the driver is C")]
+    pub(super) fn give_back_unused(&self) -> Result<(), DeviceError> {
+        self.wait()?;
+        // SAFETY: the pool is the device's, and what is in use stays.
+        unsafe { give_back_unused(self.device) }.map_err(fault)
     }
 
     /// Room for so many bytes, zeroed.
@@ -328,10 +370,12 @@ impl Driver {
     ) -> Result<Graph, DeviceError> {
         self.bind()?;
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        // SAFETY: the stream is ours. What began ends, whatever `steps` says; both graphs are given back.
+        // SAFETY: the stream is ours. What began ends, whatever `steps` does; both graphs are given back.
         unsafe {
             result::stream::begin_capture(self.stream, mode).map_err(fault)?;
+            let capture = Capture(self.stream);
             let launched = steps();
+            std::mem::forget(capture);
             let graph = result::stream::end_capture(self.stream).map_err(fault)?;
             let none = sys::CUgraphInstantiate_flags(0);
             let ready =
@@ -361,11 +405,13 @@ impl Driver {
         if let Some(kernel) = known.get(name) {
             return Ok(*kernel);
         }
-        let words = |_| DeviceError::Failed(format!("no kernel {name}"));
-        let c_name =
-            CString::new(name).map_err(|_| DeviceError::Failed(format!("no kernel {name}")))?;
+        let none = |why: &dyn std::fmt::Display| {
+            DeviceError::Failed(format!("there is no kernel {name}: {why}"))
+        };
+        let c_name = CString::new(name).map_err(|error| none(&error))?;
         // SAFETY: the module is loaded until `drop`.
-        let kernel = unsafe { result::module::get_function(self.module, c_name) }.map_err(words)?;
+        let kernel = unsafe { result::module::get_function(self.module, c_name) }
+            .map_err(|error| none(&error))?;
         let most = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         // SAFETY: the kernel is the module's. More than 48 KB must be asked for once.
         unsafe { result::function::set_function_attribute(kernel, most, self.facts.shared_bytes) }
@@ -384,7 +430,9 @@ impl Allocation {
 impl Drop for Allocation {
     #[expect(unsafe_code, reason = "gives back what `zeroed` took")]
     fn drop(&mut self) {
-        // SAFETY: taken from the same stream. An error says that the device is lost, and the memory with it.
+        // An error says that the device is lost, and the memory with it.
+        let _ = self.driver.bind();
+        // SAFETY: taken from the same stream.
         let _ = unsafe { result::free_async(self.address, self.driver.stream) };
     }
 }
@@ -413,6 +461,24 @@ impl Drop for Driver {
                 .unwrap_or_else(PoisonError::into_inner) = None;
             let _ = result::module::unload(self.module);
             let _ = result::stream::destroy(self.stream);
+            // The processor may be about to need it: on a GB10 it is the same memory.
+            let _ = give_back_unused(self.device);
+            let _ = result::primary_ctx::release(self.device);
+        }
+    }
+}
+
+/// A capture that has begun and must end, also when what is captured panics.
+struct Capture(sys::CUstream);
+
+impl Drop for Capture {
+    #[expect(unsafe_code, reason = "ends what began")]
+    fn drop(&mut self) {
+        // SAFETY: the stream lives as long as the driver, which is borrowed meanwhile.
+        unsafe {
+            if let Ok(graph) = result::stream::end_capture(self.0) {
+                let _ = result::graph::destroy(graph);
+            }
         }
     }
 }
@@ -467,6 +533,16 @@ unsafe fn keep_freed_memory(device: sys::CUdevice) -> Result<(), DriverError> {
     unsafe {
         let pool = result::device::get_default_mem_pool(device)?;
         result::mem_pool::set_attribute(pool, threshold, (&raw mut all).cast())
+    }
+}
+
+/// What the pool kept for that and nobody uses.
+#[expect(unsafe_code, reason = "the driver is C")]
+unsafe fn give_back_unused(device: sys::CUdevice) -> Result<(), DriverError> {
+    // SAFETY: the device is the caller's.
+    unsafe {
+        let pool = result::device::get_default_mem_pool(device)?;
+        result::mem_pool::trim_to(pool, 0)
     }
 }
 

@@ -124,6 +124,9 @@ impl Sorted<'_> {
     }
 }
 
+/// Blocks of a file that are on the device at once while they are brought there; more where a row is longer.
+pub const SPREAD_BYTES: usize = if cfg!(test) { 40_000 } else { 64 << 20 };
+
 impl DeviceMatrix {
     /// Brings a matrix there; `None` for a type that no kernel knows.
     ///
@@ -174,23 +177,30 @@ impl DeviceMatrix {
 
     /// Blocks of a file into planes, from row `first` on.
     fn spread(&self, device: &Device, matrix: &Matrix, first: usize) -> Result<(), DeviceError> {
-        let blocks = device.zeroed(matrix.bytes().len())?;
-        device.write(&blocks, 0, matrix.bytes())?;
+        let of_row = matrix.row_bytes();
+        let rows_at_once = (SPREAD_BYTES / of_row.max(1)).clamp(1, matrix.rows().max(1));
+        let blocks = device.zeroed(rows_at_once * of_row)?;
         let groups_of_row = self.columns / GROUP;
-        let groups = matrix.rows() * groups_of_row;
-        let shape = Shape {
-            grid: [small(groups).div_ceil(GROUP_THREADS), 1, 1],
-            block: GROUP_THREADS,
-            shared_bytes: 0,
-        };
-        let arguments = [
-            Argument::Buffer(&blocks),
-            Argument::Buffer(&self.data),
-            Argument::Long(self.groups()),
-            Argument::Long((first * groups_of_row) as u64),
-            Argument::Long(groups as u64),
-        ];
-        device.launch(&format!("spread_{}", self.suffix), shape, &arguments)
+        for (run, bytes) in matrix.bytes().chunks(rows_at_once * of_row).enumerate() {
+            // What was launched before has read the run before when this one is written.
+            device.write(&blocks, 0, bytes)?;
+            let groups = bytes.len() / of_row * groups_of_row;
+            let from = (first + run * rows_at_once) * groups_of_row;
+            let shape = Shape {
+                grid: [small(groups).div_ceil(GROUP_THREADS), 1, 1],
+                block: GROUP_THREADS,
+                shared_bytes: 0,
+            };
+            let arguments = [
+                Argument::Buffer(&blocks),
+                Argument::Buffer(&self.data),
+                Argument::Long(self.groups()),
+                Argument::Long(from as u64),
+                Argument::Long(groups as u64),
+            ];
+            device.launch(&format!("spread_{}", self.suffix), shape, &arguments)?;
+        }
+        Ok(())
     }
 
     /// The type of its elements.

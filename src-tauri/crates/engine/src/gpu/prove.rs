@@ -1,31 +1,28 @@
 //! Whether the device computes what the processor computes: asked once, before anything is brought there.
 //!
 //! A kernel that was compiled wrongly, or for another GPU, gives numbers all the same. So a few products of each kind of
-//! weights are compared, and a GPU that differs is not used.
+//! weights are compared, launched and recorded, and attention, and a GPU that differs is not used.
+
+mod attention;
 
 use super::device::{Device, DeviceError};
-use super::matrix::{DeviceMatrix, is_quantized};
+use super::matrix::{DeviceMatrix, device_bytes, is_quantized};
 use super::rows::{Prepared, Quants, quantize};
 use crate::cpu::{self, Input, Pool};
 use crate::files::TensorType;
+use crate::kv::KvType;
 use crate::weights::{AlignedBytes, Matrix};
 
-const KINDS: [TensorType; 8] = [
-    TensorType::Q4_0,
-    TensorType::Q8_0,
-    TensorType::Q4_K,
-    TensorType::Q5_K,
-    TensorType::Q6_K,
-    TensorType::MXFP4,
-    TensorType::F16,
-    TensorType::BF16,
-];
 const ROWS: usize = 24;
 const COLUMNS: usize = 512;
-/// Few tokens and many have kernels of their own.
-const TOKENS: [usize; 2] = [3, 20];
+/// One, two, four and eight have kernels of their own, and many.
+const TOKENS: [usize; 3] = [7, 8, 20];
 /// Both round activations alike, so that only the order of sums differs.
 const TOLERANCE: f32 = 1e-4;
+/// Few rows and many see the past through kernels of their own.
+const ROWS_THAT_SEE: [usize; 2] = [3, 20];
+/// Many round to half precision what they multiply.
+const TOLERANCE_OF_HALVES: f32 = 5e-3;
 
 /// What the device got wrong.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -33,6 +30,9 @@ pub enum Wrong {
     /// Products with these weights.
     #[error("it multiplies {0} wrongly")]
     Products(TensorType),
+    /// What rows see of their past.
+    #[error("its attention is wrong")]
+    Attention,
     /// It did not compute.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -43,14 +43,24 @@ pub enum Wrong {
 /// # Errors
 /// [`Wrong`].
 pub fn prove(device: &Device) -> Result<(), Wrong> {
-    for kind in KINDS {
+    let kinds = TensorType::all().filter(|kind| device_bytes(*kind, ROWS, COLUMNS).is_some());
+    for kind in kinds {
         let matrix = matrix(kind);
         for tokens in TOKENS {
             let rows: Vec<f32> = numbers(11).take(tokens * COLUMNS).collect();
             let expected = here(&matrix, &rows);
             let found = there(device, &matrix, &rows)?;
-            if !is_alike(&found, &expected) {
+            if !found.iter().all(|one| is_alike(one, &expected, TOLERANCE)) {
                 return Err(Wrong::Products(kind));
+            }
+        }
+    }
+    for kind in [KvType::F16, KvType::Q8_0] {
+        for rows in ROWS_THAT_SEE {
+            let expected = attention::here(kind, rows);
+            let found = attention::there(device, kind, rows)?;
+            if !is_alike(&found, &expected, TOLERANCE_OF_HALVES) {
+                return Err(Wrong::Attention);
             }
         }
     }
@@ -58,11 +68,11 @@ pub fn prove(device: &Device) -> Result<(), Wrong> {
 }
 
 /// Whether no result is further from what is expected than rounding explains.
-pub(super) fn is_alike(found: &[f32], expected: &[f32]) -> bool {
+fn is_alike(found: &[f32], expected: &[f32], tolerance: f32) -> bool {
     let largest = expected
         .iter()
         .fold(0.0_f32, |largest, x| largest.max(x.abs()));
-    let near = |(found, expected): (&f32, &f32)| (found - expected).abs() <= largest * TOLERANCE;
+    let near = |(found, expected): (&f32, &f32)| (found - expected).abs() <= largest * tolerance;
     found.len() == expected.len() && found.iter().zip(expected).all(near)
 }
 
@@ -75,7 +85,19 @@ fn numbers(seed: u32) -> impl Iterator<Item = f32> {
     })
 }
 
-/// Any codes, and scales below a half: the high byte of each half, or the power, is set.
+/// Where the halves of a block are.
+fn halves(kind: TensorType) -> &'static [usize] {
+    use TensorType as T;
+    match kind {
+        T::Q4_1 | T::Q5_1 | T::Q4_K | T::Q5_K => &[0, 2],
+        T::Q2_K => &[80, 82],
+        T::Q3_K => &[108],
+        T::Q6_K => &[208],
+        _ => &[0],
+    }
+}
+
+/// Any codes, and scales below a half: the high byte of each half, or the power, is set. Floats are of about that size.
 fn matrix(kind: TensorType) -> Matrix {
     let length = kind.row_bytes(COLUMNS).unwrap_or(0) * ROWS;
     let mut bytes = AlignedBytes::zeroed(length);
@@ -87,10 +109,9 @@ fn matrix(kind: TensorType) -> Matrix {
     for block in bytes.chunks_exact_mut(kind.block_bytes()) {
         match kind {
             TensorType::MXFP4 => block[0] = 120,
+            TensorType::F32 => block[3] = 0x3d | block[3] & 0x80,
             TensorType::F16 | TensorType::BF16 => block[1] = 0x38 | block[1] & 0x80,
-            TensorType::Q6_K => block[209] = 0x30,
-            TensorType::Q4_K | TensorType::Q5_K => (block[1], block[3]) = (0x30, 0x2c),
-            _ => block[1] = 0x30,
+            _ => halves(kind).iter().for_each(|at| block[at + 1] = 0x30),
         }
     }
     Matrix::new(bytes, ROWS, COLUMNS, kind)
@@ -105,25 +126,36 @@ fn here(matrix: &Matrix, rows: &[f32]) -> Vec<f32> {
     out
 }
 
-fn there(device: &Device, matrix: &Matrix, rows: &[f32]) -> Result<Vec<f32>, DeviceError> {
+/// By launches, and by the same launches recorded.
+fn there(device: &Device, matrix: &Matrix, rows: &[f32]) -> Result<Vec<Vec<f32>>, DeviceError> {
     let Some(there) = DeviceMatrix::upload(device, matrix)? else {
-        return Ok(Vec::new());
+        return Ok(vec![Vec::new()]);
     };
     let tokens = rows.len() / COLUMNS;
     let floats = device.upload(rows)?;
     let quants = Quants::room(device, tokens, COLUMNS)?;
-    if is_quantized(matrix.tensor_type()) {
-        quantize(device, &floats, &quants, [tokens, COLUMNS])?;
-    }
-    let input = Prepared {
-        floats: Some(&floats),
-        quants: Some(&quants),
-        count: tokens,
-        columns: COLUMNS,
-    };
     let out = device.zeroed(tokens * ROWS * 4)?;
-    there.multiply(device, input, 1.0, None, &out)?;
-    device.floats(&out)
+    let launches = || {
+        if is_quantized(matrix.tensor_type()) {
+            quantize(device, &floats, &quants, [tokens, COLUMNS])?;
+        }
+        let input = Prepared {
+            floats: Some(&floats),
+            quants: Some(&quants),
+            count: tokens,
+            columns: COLUMNS,
+        };
+        there.multiply(device, input, 1.0, None, &out)
+    };
+    launches()?;
+    let mut found = vec![device.floats(&out)?];
+    // Where nothing can be recorded, nothing will be.
+    if let Ok(recording) = device.record(launches) {
+        device.clear(&out, 0, out.bytes())?;
+        device.replay(&recording)?;
+        found.push(device.floats(&out)?);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -138,15 +170,15 @@ mod tests {
     #[test]
     fn one_wrong_number_is_seen() {
         let right = vec![1.0, -8.0, 0.5];
-        assert!(is_alike(&right, &right));
+        assert!(is_alike(&right, &right, TOLERANCE));
         for wrong in [
             [1.0, -8.0, 0.6],
             [1.0, 8.0, 0.5],
             [f32::NAN, -8.0, 0.5],
             [0.0; 3],
         ] {
-            assert!(!is_alike(&wrong, &right), "{wrong:?}");
+            assert!(!is_alike(&wrong, &right, TOLERANCE), "{wrong:?}");
         }
-        assert!(!is_alike(&[], &right));
+        assert!(!is_alike(&[], &right, TOLERANCE));
     }
 }

@@ -93,6 +93,8 @@ impl Decoder {
             // So that no more than one part is still on its way.
             Ok(device.wait()?)
         })?;
+        // What weights came through on their way.
+        device.give_back_unused()?;
         let frame = frame.ok_or_else(|| EngineError::internal("a model without a frame"))?;
         Ok(Self {
             embedding: frame.embedding,
@@ -144,6 +146,12 @@ impl Decoder {
             self.device.clear(buffer, 0, buffer.bytes())?;
         }
         self.device.wait()
+    }
+
+    /// Whether the latest step was launched as one recording.
+    #[cfg(test)]
+    pub(crate) fn has_recorded(&self) -> bool {
+        self.room.as_ref().is_some_and(Room::has_recorded)
     }
 
     /// Whether all pages and buffers hold zeros.

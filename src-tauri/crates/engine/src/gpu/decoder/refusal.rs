@@ -1,6 +1,7 @@
 //! What no kernel knows yet, and what has no room: told before anything is read.
 
 use super::Refused;
+use super::sizes::scratch_bytes;
 use crate::decoder::Reserve;
 use crate::decoder::description::{
     Description, FeedForward, LayerDescription, MixerDescription, NormKind,
@@ -8,16 +9,17 @@ use crate::decoder::description::{
 use crate::decoder::parts::Parts;
 use crate::gpu::attention;
 use crate::gpu::device::{Device, DeviceError};
-use crate::gpu::matrix::device_bytes;
+use crate::gpu::matrix::{SPREAD_BYTES, device_bytes};
 
-/// Whether all of it is known and its weights and pages have room, as far as can be told before it is read.
+/// Whether all of it is known and has room, as far as can be told before it is read.
 pub(super) fn check(device: &Device, parts: &Parts, reserve: &Reserve) -> Result<(), Refused> {
     let description = parts.description();
     if let Some(reason) = refusal(description) {
         return Err(Refused::Unsupported(reason));
     }
     let page_bytes = description.page_shape(reserve.kv_type).page_bytes();
-    let mut bytes = page_bytes as u64 * reserve.pages as u64;
+    let pages = page_bytes as u64 * reserve.pages as u64;
+    let mut bytes = pages + scratch_bytes(description, reserve) + SPREAD_BYTES as u64;
     for (tensor_type, rows, columns) in parts.matrices() {
         let there = device_bytes(tensor_type, rows, columns);
         bytes += there.ok_or_else(|| unknown(&format!("the type {tensor_type}")))? as u64;

@@ -93,6 +93,7 @@ pub(super) struct Plan {
     pub(super) recording: Option<Recording>,
     /// Whether it has computed a step: what comes once is not recorded.
     pub(super) is_known: bool,
+    pub(super) can_be_recorded: bool,
 }
 
 impl Plan {
@@ -101,12 +102,13 @@ impl Plan {
             places: Places::room(decoder, key)?,
             recording: None,
             is_known: false,
+            can_be_recorded: true,
         })
     }
 
     /// Whether its launches are worth recording.
     pub(super) fn is_to_be_recorded(&self) -> bool {
-        self.is_known && self.places.key().rows <= MOST_RECORDED_ROWS
+        self.is_known && self.can_be_recorded && self.places.key().rows <= MOST_RECORDED_ROWS
     }
 }
 
@@ -175,6 +177,14 @@ impl Room {
     pub(super) fn latest_wanted(&self) -> usize {
         let latest = self.plans.last();
         latest.map_or(0, |plan| plan.places.key().wanted)
+    }
+
+    /// Whether the latest step was launched as one recording.
+    #[cfg(test)]
+    pub(super) fn has_recorded(&self) -> bool {
+        self.plans
+            .last()
+            .is_some_and(|plan| plan.recording.is_some())
     }
 
     /// Forgets what the host side of plans remembers.

@@ -86,7 +86,12 @@ impl Decoder {
         plan.places
             .fill(&self.device, &self.ropes, chunks, wanted)?;
         if plan.recording.is_none() && plan.is_to_be_recorded() {
-            plan.recording = Some(self.device.record(|| self.launch(room, &plan))?);
+            let recorded = self.device.record(|| self.launch(room, &plan));
+            // Without it a step takes a little longer.
+            plan.recording = recorded
+                .inspect_err(|error| tracing::warn!(%error, "launches are not recorded"))
+                .ok();
+            plan.can_be_recorded = plan.recording.is_some();
         }
         match &plan.recording {
             Some(recording) => self.device.replay(recording)?,

@@ -164,6 +164,7 @@ fn the_known_families_go_on_with_the_same_tokens() {
             start += tokens.len();
             tokens = vec![next];
         }
+        assert!(decoder.has_recorded(), "{}", fixture.name);
     }
 }
 
