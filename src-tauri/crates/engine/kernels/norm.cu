@@ -5,15 +5,17 @@
 // What goes with 32 quants: `x ≈ scale · quant`, and the sums of what the first and the last 16 stand for.
 struct Scale { float scale, first_sum, last_sum, none; };
 
-// 32 numbers, one in each lane, as 8-bit ones: `scale = max|x| / 127`, as the CPU's `Input`.
+// 32 numbers, one in each lane, as 8-bit ones: `scale = max|x| / 127`, as the CPU's `Input`, to the bit.
 DEVICE void quantize(float value, int8_t* quant, Scale* scale) {
     const float largest = warp_max(fabsf(value));
-    const float rounded = largest > 0.0f ? round_even(value * (127.0f / largest)) : 0.0f;
+    const float size = largest / 127.0f;
+    const float scaled = value * (size > 0.0f ? 1.0f / size : 0.0f);
+    // What is no number is nothing; the smallest sizes have an infinite inverse.
+    const float rounded = scaled == scaled ? round_even(fminf(fmaxf(scaled, -128.0f), 127.0f)) : 0.0f;
     *quant = static_cast<int8_t>(rounded);
     float sum = rounded;
     for (int mask = 8; mask > 0; mask /= 2) sum += lane_xor(sum, mask);
     const float last = lane_at(sum, 16);
-    const float size = largest / 127.0f;
     if (lane() == 0) *scale = {size, size * sum, size * last, 0.0f};
 }
 
