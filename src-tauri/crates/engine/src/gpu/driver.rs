@@ -3,12 +3,14 @@
 //! No library of CUDA's is linked and none is needed but the driver's own (`libcuda.so.1`), so the worker starts everywhere and
 //! says in words why it can't compute. The driver's calls are cudarc's. Invariant: everything is queued on one stream.
 
+mod graph;
 mod pinned;
 
 use super::device::{DeviceError, Shape};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute_enum as Attribute, CUresult};
 use engine_api::{CUDA_NEEDED, OLDEST_CAPABILITY};
+pub(super) use graph::Graph;
 use pinned::Pinned;
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -100,12 +102,6 @@ unsafe impl Send for Kernel {}
     unsafe_code,
     reason = "the driver's handles are pointers that any thread may use"
 )]
-// SAFETY: as above.
-unsafe impl Send for Graph {}
-#[expect(
-    unsafe_code,
-    reason = "the driver's handles are pointers that any thread may use"
-)]
 // SAFETY: as above; each call makes the context current on its own thread first.
 unsafe impl Send for Driver {}
 #[expect(
@@ -114,13 +110,6 @@ unsafe impl Send for Driver {}
 )]
 // SAFETY: as above.
 unsafe impl Sync for Driver {}
-
-/// Launches as one, ready to be launched.
-#[derive(Debug)]
-pub(super) struct Graph {
-    driver: Arc<Driver>,
-    ready: sys::CUgraphExec,
-}
 
 /// Bytes on the device, given back in the order of the stream.
 #[derive(Debug)]
@@ -362,43 +351,6 @@ impl Driver {
         .map_err(fault)
     }
 
-    /// Records what `steps` puts on the stream, which computes nothing yet.
-    #[expect(unsafe_code, reason = "the driver is C")]
-    pub(super) fn record(
-        self: &Arc<Self>,
-        steps: impl FnOnce() -> Result<(), DeviceError>,
-    ) -> Result<Graph, DeviceError> {
-        self.bind()?;
-        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        // SAFETY: the stream is ours. What began ends, whatever `steps` does; both graphs are given back.
-        unsafe {
-            result::stream::begin_capture(self.stream, mode).map_err(fault)?;
-            let capture = Capture(self.stream);
-            let launched = steps();
-            std::mem::forget(capture);
-            let graph = result::stream::end_capture(self.stream).map_err(fault)?;
-            let none = sys::CUgraphInstantiate_flags(0);
-            let ready =
-                launched.and_then(|()| result::graph::instantiate(graph, none).map_err(fault));
-            let _ = result::graph::destroy(graph);
-            Ok(Graph {
-                driver: self.clone(),
-                ready: ready?,
-            })
-        }
-    }
-
-    /// Launches all of it.
-    #[expect(
-        unsafe_code,
-        reason = "the driver is C, and a launch trusts its arguments"
-    )]
-    pub(super) fn replay(&self, graph: &Graph) -> Result<(), DeviceError> {
-        self.bind()?;
-        // SAFETY: whoever keeps the recording keeps the buffers that it names.
-        unsafe { result::graph::launch(graph.ready, self.stream) }.map_err(fault)
-    }
-
     #[expect(unsafe_code, reason = "the driver is C")]
     fn kernel(&self, name: &str) -> Result<Kernel, DeviceError> {
         let mut known = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -437,17 +389,6 @@ impl Drop for Allocation {
     }
 }
 
-impl Drop for Graph {
-    #[expect(unsafe_code, reason = "gives back what `record` made")]
-    fn drop(&mut self) {
-        // SAFETY: made by `record`; the driver lets it end first where it still runs.
-        unsafe {
-            let _ = result::ctx::set_current(self.driver.context);
-            let _ = result::graph::exec_destroy(self.ready);
-        }
-    }
-}
-
 impl Drop for Driver {
     #[expect(unsafe_code, reason = "gives back what `open` took")]
     fn drop(&mut self) {
@@ -464,21 +405,6 @@ impl Drop for Driver {
             // The processor may be about to need it: on a GB10 it is the same memory.
             let _ = give_back_unused(self.device);
             let _ = result::primary_ctx::release(self.device);
-        }
-    }
-}
-
-/// A capture that has begun and must end, also when what is captured panics.
-struct Capture(sys::CUstream);
-
-impl Drop for Capture {
-    #[expect(unsafe_code, reason = "ends what began")]
-    fn drop(&mut self) {
-        // SAFETY: the stream lives as long as the driver, which is borrowed meanwhile.
-        unsafe {
-            if let Ok(graph) = result::stream::end_capture(self.0) {
-                let _ = result::graph::destroy(graph);
-            }
         }
     }
 }

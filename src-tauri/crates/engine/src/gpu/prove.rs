@@ -85,14 +85,15 @@ fn numbers(seed: u32) -> impl Iterator<Item = f32> {
     })
 }
 
-/// Where the halves of a block are.
-fn halves(kind: TensorType) -> &'static [usize] {
+/// Where the halves of a block are, which can't be just any bits.
+pub(super) fn halves(kind: TensorType) -> &'static [usize] {
     use TensorType as T;
     match kind {
         T::Q4_1 | T::Q5_1 | T::Q4_K | T::Q5_K => &[0, 2],
         T::Q2_K => &[80, 82],
         T::Q3_K => &[108],
         T::Q6_K => &[208],
+        T::MXFP4 => &[],
         _ => &[0],
     }
 }

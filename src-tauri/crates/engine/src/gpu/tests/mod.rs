@@ -10,6 +10,7 @@ mod rows;
 mod shortlist;
 
 use super::Device;
+use super::prove::halves;
 use crate::files::{TensorType, dequant};
 use crate::weights::{AlignedBytes, Matrix};
 
@@ -30,19 +31,6 @@ fn random(seed: u64) -> impl FnMut() -> u64 {
         state ^= state >> 7;
         state ^= state << 17;
         state.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-}
-
-/// Where the halves of a block are, which can't be just any bits.
-fn halves(kind: TensorType) -> &'static [usize] {
-    use TensorType as T;
-    match kind {
-        T::Q4_1 | T::Q5_1 | T::Q4_K | T::Q5_K => &[0, 2],
-        T::Q2_K => &[80, 82],
-        T::Q3_K => &[108],
-        T::Q6_K => &[208],
-        T::MXFP4 => &[],
-        _ => &[0],
     }
 }
 
