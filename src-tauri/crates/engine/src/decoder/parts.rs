@@ -76,6 +76,12 @@ impl<'a> Parts<'a> {
         all.map(|wanted| wanted.bytes as u64).sum()
     }
 
+    /// Whether a tensor is taken whose name ends so.
+    pub(crate) fn has_named(&self, end: &str) -> bool {
+        let mut names = self.wanted.iter().flat_map(BTreeMap::keys);
+        names.any(|name| name.ends_with(end))
+    }
+
     /// The matrices' types, rows and columns.
     pub(crate) fn matrices(&self) -> impl Iterator<Item = (TensorType, usize, usize)> {
         let all = self.wanted.iter().flat_map(BTreeMap::values);

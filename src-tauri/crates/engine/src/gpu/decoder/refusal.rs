@@ -17,6 +17,9 @@ pub(super) fn check(device: &Device, parts: &Parts, reserve: &Reserve) -> Result
     if let Some(reason) = refusal(description) {
         return Err(Refused::Unsupported(reason));
     }
+    if let Some(what) = refusal_of_tensors(|end| parts.has_named(end)) {
+        return Err(unknown(what));
+    }
     let page_bytes = description.page_shape(reserve.kv_type).page_bytes();
     let pages = page_bytes as u64 * reserve.pages as u64;
     let mut bytes = pages + scratch_bytes(description, reserve) + SPREAD_BYTES as u64;
@@ -45,6 +48,16 @@ fn refusal(description: &Description) -> Option<String> {
     ];
     let reason = reason.or(first(&others));
     reason.map(|what| unknown(what).to_string())
+}
+
+/// What only the tensors show.
+fn refusal_of_tensors(has: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let scaled = has("up_exps.scale") || has("gate_exps.scale");
+    let biased = has("down_exps.scale") && has("down_exps.bias");
+    first(&[
+        (has("norm.bias"), "a norm with a bias"),
+        (scaled || biased, "scaled experts of this kind"),
+    ])
 }
 
 fn first(reasons: &[(bool, &'static str)]) -> Option<&'static str> {

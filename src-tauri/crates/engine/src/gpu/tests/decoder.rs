@@ -169,6 +169,42 @@ fn the_known_families_go_on_with_the_same_tokens() {
 }
 
 #[test]
+fn what_only_tensors_show_is_refused_before_anything_is_taken() {
+    for (family, like, name, words) in [
+        (
+            "llama",
+            "blk.1.attn_norm.weight",
+            "blk.1.attn_norm.bias",
+            "a norm with a bias",
+        ),
+        (
+            "qwen3moe",
+            "blk.0.ffn_gate_inp.weight",
+            "blk.0.ffn_up_exps.scale",
+            "scaled experts",
+        ),
+    ] {
+        let fixture = fixtures().into_iter().find(|one| one.name == family);
+        let mut checkpoint = fixture.expect(family).checkpoint;
+        let mut tensor = checkpoint.tensors[like].clone();
+        if name.ends_with("scale") {
+            // One for each expert.
+            tensor.shape.truncate(1);
+        }
+        checkpoint.tensors.insert(name.into(), tensor);
+        let never = AtomicBool::new(false);
+        let parts = Parts::prove(&checkpoint, &options(64, &never)).expect("proven");
+        // Nothing has room there: so it has not been asked for.
+        let device = Device::on_host_with(1);
+        let brought = Decoder::bring(&device, &parts, reserve((KvType::F32, 2)), &mut |_| ());
+        match brought {
+            Err(Refused::Unsupported(reason)) => assert!(reason.contains(words), "{reason}"),
+            other => panic!("{family}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn room_for_the_largest_step_is_taken_before_the_first() {
     let fixture = fixtures().into_iter().find(|one| one.name == "llama");
     let mut decoder = bring(&fixture.expect("a fixture"), 40).expect("brought");
